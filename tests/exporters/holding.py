@@ -39,12 +39,14 @@ def hold_objects(
     masks: bool,
     expected: list[Scene] | None = None,
     crowds: bool = False,
+    corners: float = CORNER_PIXELS,
     overlap: float = OVERLAP,
 ) -> None:
     """Compare classes, counts, corners and, with `masks`, masks.
 
     Args:
         crowds: whether objects in parts or with holes are crowds.
+        corners: pixels by which a corner may be off.
         overlap: minimum intersection over union of each mask.
     """
     assert sorted(data.class_names) == sorted(CLASSES)
@@ -57,7 +59,7 @@ def hold_objects(
             assert same, f"{scene.name}: no {CLASSES[thing.label]}"
             nearest = min(same, key=lambda k: np.abs(found.boxes[k] - np.array(thing.box)).max())
             left.remove(nearest)
-            assert np.abs(found.boxes[nearest] - np.array(thing.box)).max() <= CORNER_PIXELS, scene.name
+            assert np.abs(found.boxes[nearest] - np.array(thing.box)).max() <= corners, scene.name
             assert bool(found.crowd[nearest]) == (crowds and not thing.is_whole), scene.name
             if masks:
                 assert _overlap(found.masks(*scene.size[::-1])[nearest], thing.mask) > overlap, scene.name

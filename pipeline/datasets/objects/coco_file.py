@@ -42,7 +42,9 @@ class CocoFile:
         _check_lists(path, content)
         images, categories = _by_id(path, "image", content["images"]), content["categories"]
         grouped, used = defaultdict(list), set()
-        for annotation in content["annotations"]:
+        for number, annotation in enumerate(content["annotations"], start=1):
+            if annotation.get("id") is None:
+                annotation["id"] = f"number {number}"  # for messages; nothing refers to it
             image = annotation.get("image_id")
             if not is_id(image) or image not in images:
                 known = f", they are such as {next(iter(images))!r}" if images else ""

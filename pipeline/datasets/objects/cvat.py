@@ -20,7 +20,7 @@ from pipeline.datasets.objects.annotated import AnnotatedImage, AnnotatedObject
 from pipeline.datasets.objects.source import ObjectImage, ObjectSource
 from pipeline.datasets.objects.xml_file import root_tag, xml_root
 from pipeline.datasets.split_words import whole_role
-from pipeline.datasets.tree import walk
+from pipeline.datasets.tree import folders_in, walk
 from pipeline.datasets.wrappers import below, below_wrappers
 
 _ROOT = "annotations"
@@ -29,14 +29,15 @@ _TAGS = ("tag",)  # of a whole image, so not an object
 
 
 def is_cvat(root: Path) -> bool:
-    """Whether a folder without wrappers has a file of CVAT at its top level."""
+    """Whether a folder without wrappers has a file of CVAT at its top level, or in split folders."""
     return bool(_files(root))
 
 
 def read_cvat(config: DataConfig, root: Path) -> ObjectSource:
-    """Read the xml files at the top level with the images that they name, in images/ or not.
+    """Read the xml files with the images that they name, in images/ beside them or not.
 
-    The split of an image is its subset, else the file's name if that is train, val or test. Classes are the
+    The split of an image is its subset, else the file's name if that is train, val or test, else the split
+    folder of the file. Classes are the
     labels of the file in its order, unless the data section names them.
 
     Raises:
@@ -66,7 +67,7 @@ def read_cvat(config: DataConfig, root: Path) -> ObjectSource:
     for file, content in contents:
         for element in content.iter("image"):
             tags.update(child.tag for child in element if child.tag in _TAGS)
-            images.append(_image(file, element, found, prefix, label_of, config.max_pixels))
+            images.append(_image(inner, file, element, found, prefix, label_of, config.max_pixels))
     _refuse_repeated(root, images)
     notes = [f"skipped: {count} of CVAT's <{tag}>, which are no objects" for tag, count in tags.items()]
     if num_left := len(found - {image.path.removeprefix(prefix) for image in images}):
@@ -82,7 +83,9 @@ def read_cvat(config: DataConfig, root: Path) -> ObjectSource:
 
 
 def _files(root: Path) -> list[Path]:
-    return [path for path in sorted(root.glob("*.xml")) if root_tag(path) == _ROOT]
+    splits = [folder for folder in folders_in(root) if whole_role(folder.name)]
+    found = sorted(root.glob("*.xml")) or [path for folder in splits for path in sorted(folder.glob("*.xml"))]
+    return [path for path in found if root_tag(path) == _ROOT]
 
 
 def _content(file: Path) -> xml.Element:
@@ -104,12 +107,21 @@ def _labels(content: xml.Element) -> Iterator[str]:
 
 
 def _image(
-    file: Path, element: xml.Element, found: set[str], prefix: str, label_of: dict[str, int], max_pixels: int
+    root: Path,
+    file: Path,
+    element: xml.Element,
+    found: set[str],
+    prefix: str,
+    label_of: dict[str, int],
+    max_pixels: int,
 ) -> ObjectImage:
+    """`found` are the images below `root`, `prefix` leads to it from the source."""
     name, subset = element.get("name", ""), element.get("subset")
     stem = file.stem if whole_role(file.stem) else None
-    split = subset or stem
+    beside = below(root, file.parent)
+    split = subset or stem or beside.removesuffix("/") or None
     folders = ["images/", ""] if split is None else [f"images/{split}/", "images/", f"{split}/", ""]
+    folders = [beside + folder for folder in folders]
     path = next((folder + name for folder in folders if folder + name in found), None)
     if path is None:
         return ObjectImage(split, prefix + name, None, f"no such image, though {file.name} names it")
