@@ -60,3 +60,13 @@ def test_boxes_as_shares_of_the_image_are_refused(coco, prepared):
         ValueError, match=r"expected boxes in pixels, found all within the first pixel .*annotation 1"
     ):
         prepared(coco)
+
+
+def test_an_annotation_without_an_id_is_named_by_its_place(coco, prepared):
+    found = [annotation(8, 5, 1), annotation(None, 6, 1, bbox=[1, 1, 3]), annotation(None, 5, 1)]
+    del found[2]["id"]
+    write_json(coco / VAL, content((5, 6), found))
+    with pytest.raises(
+        ValueError, match=r"6\.png: annotation number 2 in instances_val2017\.json: expected bbox"
+    ):
+        prepared(coco)

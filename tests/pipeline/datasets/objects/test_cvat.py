@@ -140,3 +140,18 @@ DOCTYPE = '<!DOCTYPE annotations [<!ENTITY a "b">]>'
 def test_a_wrong_file_is_one_clear_error(put, prepared, text, words):
     with pytest.raises(ValueError, match=words):
         prepared(put({"annotations.xml": text}), format="cvat")
+
+
+def test_a_file_in_each_split_folder(put, prepared):
+    """As exports of two tasks, unpacked side by side; both number images from 0 and name them alike."""
+    files = {
+        f"{part}/annotations.xml": annotations(image("a.png", box(corners=(2, 4, right, 20))))
+        for part, right in (("train", 12), ("test", 30))
+    }
+    root = put(files, images=("train/images/a.png", "test/images/a.png"))
+    dataset = prepared(root, val_share=0)
+    assert dataset.summary["format"] == "cvat"
+    for part, right in (("train", 12), ("test", 30)):
+        (row,) = dataset.indices(part).tolist()
+        assert dataset.path(row) == f"{part}/images/a.png"
+        assert dataset.objects(row).boxes.tolist() == [[2, 4, right, 20]]
