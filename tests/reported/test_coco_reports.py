@@ -141,7 +141,11 @@ def test_a_negative_box_is_named_with_its_id(splits, prepared):
 
 def test_everything_is_a_crowd(splits, prepared):
     source = splits(annotation=lambda a, p: {**a, "iscrowd": 1, "segmentation": runs(*a["bbox"])})
-    data = prepared(source, **OBJECTS)
+    with pytest.raises(
+        ValueError, match=r'found 22 crowds only in the part train, .*data\.crowds = "objects"'
+    ):
+        prepared(source, **OBJECTS)
+    data = prepared(source, **(OBJECTS | {"annotation": "any"}))
     assert data.summary["num_crowds"]["train"] == data.summary["num_objects"]["train"]
     assert all(data.objects(row).crowd.all() for row in range(len(data)))
     as_drawn(prepared, source, counts=(12, 0, 6), crowds="objects")
