@@ -22,7 +22,7 @@ def hold_rows(data, labels):
         assert [labels(row) for row in found] == [classified()[n][1] for n in drawn]
 
 
-@pytest.mark.parametrize("name", ["arrow-one", "paths-one", "bytes-one"])
+@pytest.mark.parametrize("name", ["arrow-one", "paths-one", "bytes-one", "undecoded-one"])
 def test_one_label(folder, prepared, name):
     data = prepared(folder / name)
     assert data.class_names == list(CLASSES)

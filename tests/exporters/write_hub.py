@@ -32,6 +32,9 @@ for kind, has_several in (("one", False), ("several", True)):
         embedded = Dataset.load_from_disk(str(out / f"arrow-{kind}" / split))
         (out / f"bytes-{kind}").mkdir(exist_ok=True)
         embedded.to_parquet(str(out / f"bytes-{kind}" / f"{split}-00000-of-00001.parquet"))
+        (out / f"undecoded-{kind}").mkdir(exist_ok=True)
+        undecoded = embedded.cast_column("image", Image(decode=False))
+        undecoded.to_parquet(str(out / f"undecoded-{kind}" / f"{split}.parquet"))
 
 for split in SPLITS:
     folder = out / "shards"
