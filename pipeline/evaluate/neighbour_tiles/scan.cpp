@@ -69,9 +69,9 @@ struct Found {
     std::uint32_t row;
 };
 
-bool better(const Found& one, const Found& other) {
+constexpr auto better = [](const Found& one, const Found& other) {
     return one.similarity != other.similarity ? one.similarity > other.similarity : one.row < other.row;
-}
+};
 
 }  // namespace
 
@@ -211,7 +211,11 @@ class Scan {
         if (reached_.count() > most) return false;
         if (reached_.count()) widen(queries_.rows + query * queries_.channels, left_);
         Bar bar(best[0], shift, error);
-        for (const auto& [estimate, column] : reached_) {
+        constexpr long kAhead = 3;  // rows lie far from each other: these are on their way while one is summed
+        const auto* const end = reached_.end();
+        for (const auto* entry = reached_.begin(); entry < end; entry++) {
+            if (entry + kAhead < end) fetch(block_.rows + entry[kAhead].column * queries_.channels);
+            const auto [estimate, column] = *entry;
             const std::uint32_t number = block_.numbers[column];
             if (estimate < bar.of(number)) continue;
             widen(block_.rows + column * queries_.channels, right_);
@@ -227,6 +231,11 @@ class Scan {
     }
 
   private:
+    void fetch(const float* row) const {
+        constexpr long kLine = 64 / sizeof(float);
+        for (long c = 0; c < queries_.channels; c += kLine) __builtin_prefetch(row + c);
+    }
+
     static void widen(const float* from, std::vector<double>& to) { std::copy_n(from, to.size(), to.begin()); }
 
     void find(const Number* products, const Found& worst, double shift, double error) {
