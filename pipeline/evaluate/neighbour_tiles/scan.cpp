@@ -39,23 +39,31 @@ void store(float value, std::uint16_t& to, double& stored) {
 void store(float value, float& to, double& stored) { stored = to = value; }
 
 typedef double Lanes __attribute__((vector_size(4 * sizeof(double))));
-constexpr long kVectors = 4, kSums = 16;  // numbers that are summed apart from each other
+constexpr long kVectors = 8, kSums = 32;  // numbers that are summed apart from each other
+
+inline Lanes load(const double* from) {
+    Lanes lanes;
+    std::memcpy(&lanes, from, sizeof lanes);
+    return lanes;
+}
+
+inline Lanes load(const float* from) {
+    float lanes __attribute__((vector_size(4 * sizeof(float))));
+    std::memcpy(&lanes, from, sizeof lanes);
+    return __builtin_convertvector(lanes, Lanes);
+}
 
 // `left` and `right` hold float32 numbers, so that their products are exact in float64, and the order of the sums
 // is stated here: the result is the same on every processor. Vectors are stated because GCC 12 keeps arrays of
 // sums in memory.
-double dot(const double* left, const double* right, long channels) {
+double dot(const double* left, const float* right, long channels) {
     Lanes sums[kVectors] = {};
     long c = 0;
-    for (; c + kSums <= channels; c += kSums) {
-        Lanes lefts[kVectors], rights[kVectors];
-        std::memcpy(lefts, left + c, sizeof lefts);
-        std::memcpy(rights, right + c, sizeof rights);
-        for (long v = 0; v < kVectors; v++) sums[v] += lefts[v] * rights[v];
-    }
+    for (; c + kSums <= channels; c += kSums)
+        for (long v = 0; v < kVectors; v++) sums[v] += load(left + c + 4 * v) * load(right + c + 4 * v);
     double parts[kSums];
     std::memcpy(parts, sums, sizeof parts);
-    for (long i = 0; c + i < channels; i++) parts[i] += left[c + i] * right[c + i];
+    for (long i = 0; c + i < channels; i++) parts[i] += left[c + i] * double(right[c + i]);
     for (long half = kSums / 2; half; half /= 2)
         for (long i = 0; i < half; i++) parts[i] += parts[i + half];
     return parts[0];
@@ -198,7 +206,7 @@ class Scan {
 
   public:
     Scan(const Queries& queries, const Block& block)
-        : queries_(queries), block_(block), reached_(block), left_(queries.channels), right_(queries.channels) {}
+        : queries_(queries), block_(block), reached_(block), left_(queries.channels) {}
 
     // Takes the best rows of a block. `products` (num_rows), with offset and shift, are off by `error` at most.
     // Returns false, and takes none, where more than `most` would have to be summed.
@@ -209,7 +217,8 @@ class Scan {
         if (reached_.count() > 2 * queries_.k + 16)
             reached_.drop_below(below<Number>(reached_.largest(queries_.k) - 2 * error - kEqual));
         if (reached_.count() > most) return false;
-        if (reached_.count()) widen(queries_.rows + query * queries_.channels, left_);
+        if (reached_.count())
+            std::copy_n(queries_.rows + query * queries_.channels, queries_.channels, left_.begin());
         Bar bar(best[0], shift, error);
         constexpr long kAhead = 3;  // rows lie far from each other: these are on their way while one is summed
         const auto* const end = reached_.end();
@@ -218,8 +227,8 @@ class Scan {
             const auto [estimate, column] = *entry;
             const std::uint32_t number = block_.numbers[column];
             if (estimate < bar.of(number)) continue;
-            widen(block_.rows + column * queries_.channels, right_);
-            const double product = dot(left_.data(), right_.data(), queries_.channels);
+            const float* right = block_.rows + column * queries_.channels;
+            const double product = dot(left_.data(), right, queries_.channels);
             const Found found = {similarity(product, queries_.norms[query] * block_.norms[column]), number};
             if (!better(found, best[0])) continue;
             std::pop_heap(best, best + queries_.k, better);
@@ -235,8 +244,6 @@ class Scan {
         constexpr long kLine = 64 / sizeof(float);
         for (long c = 0; c < queries_.channels; c += kLine) __builtin_prefetch(row + c);
     }
-
-    static void widen(const float* from, std::vector<double>& to) { std::copy_n(from, to.size(), to.begin()); }
 
     void find(const Number* products, const Found& worst, double shift, double error) {
         const std::uint32_t* numbers = block_.numbers;
@@ -256,7 +263,7 @@ class Scan {
     const Queries& queries_;
     const Block& block_;
     Reached<Number> reached_;
-    std::vector<double> left_, right_;
+    std::vector<double> left_;
 };
 
 template <typename Number>
@@ -265,7 +272,7 @@ void pack(const float* rows, long count, long channels, const float* centre, Num
     std::vector<double> wide(channels);
     for (long i = 0; i < count; i++, rows += channels, packed += channels) {
         std::copy_n(rows, channels, wide.begin());
-        norms[i] = std::sqrt(dot(wide.data(), wide.data(), channels));
+        norms[i] = std::sqrt(dot(wide.data(), rows, channels));
         const double scale = norms[i] > 0 ? 1 / norms[i] : 0;
         double of_rounded = 0, of_centred = 0, of_rest = 0, offset = 0;
         for (long c = 0; c < channels; c++) {
