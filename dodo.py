@@ -38,7 +38,7 @@ ARGUMENT, EXPERIMENT = read_argument(doit.get_var("experiment", "quickstart"), S
 try:
     PLACE = doit.get_var("executor", "local")
     AT_ONCE = stages_at_once(sys.argv[1:], EXPERIMENT, PLACE)
-    EXECUTOR = executor_named(PLACE, EXPERIMENT.executor, AT_ONCE)
+    EXECUTOR = executor_named(PLACE, EXPERIMENT.executor, AT_ONCE, EXPERIMENT.runtime)
 except ValueError as error:
     raise SystemExit(printable(str(error))) from None
 PROJECT = ExperimentGraph(ARGUMENT, EXPERIMENT, root=ROOT, results=RESULTS, executor=EXECUTOR)

@@ -17,8 +17,9 @@ OptionName = Annotated[str, Field(pattern=r"^[a-z][a-z-]*$")]
 _OWN_OPTIONS = {
     "account": "account", "array": None, "chdir": None, "cpus-per-task": "cpus", "error": None,
     "gpus-per-node": "gpus", "input": None, "job-name": None, "mem": "memory_gib", "no-requeue": None,
-    "nodes": None, "ntasks": None, "open-mode": None, "output": None, "partition": "partition",
-    "requeue": None, "signal": "warning_seconds", "time": "time_minutes", "wait": None, "wrap": None,
+    "nodes": "nodes", "ntasks": None, "ntasks-per-node": None, "open-mode": None, "output": None,
+    "partition": "partition", "requeue": None, "signal": "warning_seconds", "time": "time_minutes",
+    "wait": None, "wrap": None,
 }  # fmt: skip
 
 
@@ -28,9 +29,11 @@ class SlurmResources(Section):
     partition: Word | None = None
     account: Word | None = None
     time_minutes: PositiveInt | None = None  # a training that takes longer continues in a requeued job
-    memory_gib: Positive | None = None  # of the whole job
-    cpus: PositiveInt | None = None  # and as many threads, unless runtime.threads says another number
-    gpus: NonNegativeInt | None = None
+    memory_gib: Positive | None = None  # of each node
+    cpus: PositiveInt | None = None  # of each node; and as many threads, unless runtime.threads says a number
+    gpus: NonNegativeInt | None = None  # of each node
+    # For stages that run on ranks: runtime.devices / nodes of them on each. Other stages have one node.
+    nodes: PositiveInt | None = None
     # Other options of sbatch, by their long names: { constraint = "a100", nice = 100, exclusive = true }.
     arguments: dict[OptionName, bool | int | Word] = Field(default={})
 

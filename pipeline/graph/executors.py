@@ -8,7 +8,10 @@ from importlib.util import find_spec
 from types import FrameType
 
 from pipeline.config.executors import ExecutorConfig
+from pipeline.config.stages import RuntimeConfig
 from pipeline.graph.local_executor import LocalExecutor
+from pipeline.graph.node import STAGES
+from pipeline.graph.slurm.nodes import check_nodes
 from pipeline.graph.stage_command import StageCommand
 from pipeline.graph.subprocesses import run_stage
 
@@ -24,16 +27,19 @@ def runs_here(executor: Executor) -> bool:
     return executor is run_stage or isinstance(executor, LocalExecutor)
 
 
-def executor_named(name: str, config: ExecutorConfig, at_once: int = 1) -> Executor:
+def executor_named(
+    name: str, config: ExecutorConfig, at_once: int = 1, runtime: RuntimeConfig | None = None
+) -> Executor:
     """The executor of a name.
 
     Args:
         name: of `EXECUTORS`.
         config: settings of all of them.
         at_once: how many stages doit runs at once.
+        runtime: of the stages, whose ranks have to fit on what jobs ask for; None: the defaults.
 
     Raises:
-        ValueError: there is no such executor, or this machine cannot use it.
+        ValueError: there is no such executor, or this machine cannot use it, or ranks do not fit.
     """
     if name not in EXECUTORS:
         raise ValueError(f"executor={name}: expected one of {', '.join(EXECUTORS)}")
@@ -43,6 +49,7 @@ def executor_named(name: str, config: ExecutorConfig, at_once: int = 1) -> Execu
         raise ValueError("executor=slurm: there is no sbatch here; run this where jobs are submitted")
     if find_spec("submitit") is None:
         raise ValueError("executor=slurm: needs the library submitit: pip install -e '.[cluster]'")
+    check_nodes(config.slurm, runtime or RuntimeConfig(), [*STAGES])
     from pipeline.graph.slurm.executor import SlurmExecutor
     from pipeline.graph.slurm.following import leave_jobs
 

@@ -125,7 +125,10 @@ def command_of_ranks(mpi: Mpi, num_ranks: int, program: list[str], *, hosts: Pat
         MpiUnavailable: the file of hosts is wrong.
     """
     # Not bound to cores: all threads of a rank would share one.
-    placed = ["--map-by", ":OVERSUBSCRIBE", "--bind-to", "none"]
+    on_each, rest = divmod(num_ranks, num_hosts_allocated() if hosts is None else 1)
+    # An allocation need not say how many ranks a host shall have: its slots may be cores, or tasks.
+    how = f"ppr:{on_each}:node:OVERSUBSCRIBE" if on_each < num_ranks and not rest else ":OVERSUBSCRIBE"
+    placed = ["--map-by", how, "--bind-to", "none"]
     root = ["--allow-run-as-root"] if os.geteuid() == 0 else []
     return [str(mpi.mpirun), "-n", str(num_ranks), *placed, *root, *_on_hosts(mpi, hosts), *program]
 

@@ -1,4 +1,4 @@
-"""A real Slurm with one node on this machine, while the tests here run."""
+"""A real Slurm with two nodes on this machine, while the tests here run."""
 
 import os
 import shutil

@@ -7,7 +7,7 @@ for _ in $(seq 50); do
     [ -z "$(squeue --noheader 2> /dev/null)" ] && break
     sleep 0.2
 done
-for pid_file in "$folder/slurmd.pid" "$folder/slurmctld.pid" "$folder/munge/pid"; do
+for pid_file in "$folder"/slurmd.*.pid "$folder/slurmctld.pid" "$folder/munge/pid"; do
     pid=$(cat "$pid_file" 2> /dev/null) || continue
     kill "$pid"
     for _ in $(seq 50); do

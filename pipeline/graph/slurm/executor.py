@@ -10,12 +10,15 @@ from pathlib import Path
 from pipeline.config.executors import SlurmConfig
 from pipeline.graph.slurm.arrays import Gathering
 from pipeline.graph.slurm.following import ending, follow
+from pipeline.graph.slurm.nodes import num_nodes
 from pipeline.graph.slurm.queue import Queue, SlurmError
 from pipeline.graph.slurm.record import JobRecord, array_name, job_name, job_output, jobs_folder, write_record
 from pipeline.graph.slurm.submission import resources_of, submit
 from pipeline.graph.stage_command import StageCommand
+from pipeline.graph.stages_on_ranks import num_ranks
 from pipeline.graph.subprocesses import StageFailed
 from pipeline.storage.artifacts import JOB, LOG
+from pipeline.storage.files import read_json
 
 # doit's threads reach their stages one after another, each after checking the code again.
 _QUIET_SECONDS = 2.0
@@ -74,13 +77,17 @@ class SlurmExecutor:
         first = outputs[0]
         jobs_folder(first).mkdir(exist_ok=True)
         jobs = [str(output.resolve() / JOB) for output in outputs]
+        resources = resources_of(self._config, first.parent.name)
+        # All of an array are of one experiment, and so have one number of ranks.
+        ranks = num_ranks(first.parent.name, read_json(first / JOB)["runtime"])
         number = submit(
             f"exec {shlex.join([sys.executable, '-m', 'stages.on_node', module, *jobs])}",
             name=name,
             cwd=cwd,
             output=job_output(first, "%A_%a" if array else "%j"),
             warning_seconds=self._config.warning_seconds,
-            resources=resources_of(self._config, first.parent.name),
+            resources=resources,
+            num_nodes=num_nodes(resources, ranks),
             num_elements=len(outputs) if array else None,
         )
         numbers = [f"{number}_{place}" if array else number for place in range(len(outputs))]

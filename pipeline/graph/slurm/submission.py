@@ -19,6 +19,7 @@ def submit(
     output: Path,
     warning_seconds: int,
     resources: SlurmResources,
+    num_nodes: int = 1,
     num_elements: int | None = None,
 ) -> str:
     """Submit a job that runs a command; return its number, the prefix of those of an array's elements.
@@ -31,6 +32,7 @@ def submit(
             number, "%A_%a" for that of an array's element.
         warning_seconds: how long before the end of its time the job gets SIGUSR2.
         resources: of the job, or of each element.
+        num_nodes: likewise; the command runs on the first.
         num_elements: makes it an array of so many jobs, which find their number, counted from 0, in
             SLURM_ARRAY_TASK_ID.
 
@@ -47,7 +49,12 @@ def submit(
             return self._submit_command(command)
 
     asked = sbatch_parameters(
-        name=name, cwd=cwd, output=output, warning_seconds=warning_seconds, resources=resources
+        name=name,
+        cwd=cwd,
+        output=output,
+        warning_seconds=warning_seconds,
+        resources=resources,
+        num_nodes=num_nodes,
     )
     try:
         commands = Commands(output.parent)
@@ -70,7 +77,13 @@ def resources_of(config: SlurmConfig, stage: str) -> SlurmResources:
 
 
 def sbatch_parameters(
-    *, name: str, cwd: Path, output: Path, warning_seconds: int, resources: SlurmResources
+    *,
+    name: str,
+    cwd: Path,
+    output: Path,
+    warning_seconds: int,
+    resources: SlurmResources,
+    num_nodes: int = 1,
 ) -> dict[str, Any]:
     """The options of sbatch, as submitit names them."""
     memory = resources.memory_gib
@@ -90,6 +103,8 @@ def sbatch_parameters(
         "mem": memory and f"{round(1024 * memory)}M",
         "cpus_per_task": resources.cpus,
         "gpus_per_node": resources.gpus or None,
+        # One task for Slurm, with all cores of its node: mpirun starts the ranks.
+        **({"nodes": num_nodes, "ntasks_per_node": 1} if num_nodes > 1 else {}),
         "stderr_to_stdout": True,
         "use_srun": False,
         "wckey": None,

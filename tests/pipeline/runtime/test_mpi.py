@@ -119,6 +119,20 @@ def test_the_command_starts_as_many_ranks_as_are_asked_for(monkeypatch):
     assert "--allow-run-as-root" in command_of_ranks(found, 3, [])
 
 
+def test_the_nodes_of_an_allocation_have_as_many_ranks_each(monkeypatch):
+    found = Mpi(Path("/bin/mpirun"), Path("/bin/mpicc"), "Open MPI")
+
+    def mapped(num_ranks: int) -> str:
+        command = command_of_ranks(found, num_ranks, [])
+        return command[command.index("--map-by") + 1]
+
+    monkeypatch.setenv("SLURM_JOB_NUM_NODES", "2")
+    assert mapped(8) == "ppr:4:node:OVERSUBSCRIBE"
+    assert mapped(3) == ":OVERSUBSCRIBE"
+    monkeypatch.setenv("SLURM_JOB_NUM_NODES", "1")
+    assert mapped(8) == ":OVERSUBSCRIBE"
+
+
 def test_a_child_is_told_nothing_of_ranks():
     told = {"OMPI_COMM_WORLD_SIZE": "2", "PMIX_RANK": "1", "PRTE_LAUNCHED": "1", "OMP_NUM_THREADS": "1"}
     assert mpi.without_mpi(told) == {"OMP_NUM_THREADS": "1"}
