@@ -70,7 +70,9 @@ def _nccl_check() -> Check:
 def _mpi_check(runtime: RuntimeConfig, *, runs_here: bool) -> Check:
     if runtime.devices > 1:
         try:
-            here_only = runs_here and not runtime.hosts and num_hosts_allocated() == 1
+            # That there is no card at all is said by another check.
+            has_cards = runs_here and bool(cards_here(runtime.device))
+            here_only = has_cards and not runtime.hosts and num_hosts_allocated() == 1
             found = check_runnable(runtime.devices, runtime.device, here_only=here_only)
         except MpiUnavailable as problem:
             return Check("MPI", False, str(problem), "see the message")
@@ -120,5 +122,7 @@ def two_ranks_check(device: str = "cpu") -> Check:
             "two ranks", None if slow else True, f"the mean of their products is right, {by}", NCCL_REMEDY
         )
     output_lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
-    found = "; ".join(output_lines[-3:]) or "no mean"
+    # Behind a rank's error come mpirun's own lines.
+    errors = [line for line in output_lines if "Error: " in line][-1:]
+    found = "; ".join(errors or output_lines[-3:]) or "no mean"
     return Check("two ranks", False, found, f"see that `{command[0]}` works here, or {REMEDY}")
