@@ -1,7 +1,7 @@
 """Reads the counts of the counting libraries, in the process that has loaded them."""
 
 import ctypes
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 
@@ -20,6 +20,11 @@ class Counts:
     live_bytes: int
     peak_bytes: int
     pinned_bytes: int
+
+    def since(self, before: "Counts") -> "Counts":
+        """What was added; of live, peak and pinned bytes, how they grew."""
+        names = [field.name for field in fields(self)]
+        return Counts(*(getattr(self, name) - getattr(before, name) for name in names))
 
 
 _NUM_COUNTS = len(Counts.__dataclass_fields__)

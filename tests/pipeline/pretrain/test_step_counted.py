@@ -6,7 +6,7 @@ and memory. No kernel runs, so no number that is computed here means anything, a
 
 import subprocess
 import sys
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -45,11 +45,7 @@ class Run:
     @cached_property
     def quiet(self) -> list[Counts]:
         """What each step between the logged ones added; of live and pinned bytes, how they grew."""
-        names = [field.name for field in fields(Counts)]
-        return [
-            Counts(*(getattr(after.counts, name) - getattr(before.counts, name) for name in names))
-            for before, after in self._pairs
-        ]
+        return [after.counts.since(before.counts) for before, after in self._pairs]
 
     @property
     def _pairs(self) -> list[tuple[Step, Step]]:
