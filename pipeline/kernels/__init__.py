@@ -3,6 +3,7 @@
 Jittor must have been started (`pipeline.runtime.start_jittor`) before this package is imported.
 """
 
+from pipeline.kernels.conv_norm import Norm, conv_known_norm_relu, conv_norm_relu
 from pipeline.kernels.cross_entropy import soft_cross_entropy, teacher_probabilities
 from pipeline.kernels.dense import linear, linear_gelu, mlp
 from pipeline.kernels.depthwise import depthwise_conv
@@ -22,7 +23,10 @@ from pipeline.kernels.transformer_block import BlockWeights, transformer_block
 
 __all__ = [
     "BlockWeights",
+    "Norm",
     "attention",
+    "conv_known_norm_relu",
+    "conv_norm_relu",
     "current",
     "current_precision",
     "depthwise_conv",

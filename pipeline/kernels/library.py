@@ -18,6 +18,7 @@ _FOLDER = Path(__file__).resolve().parent.parent / "native"
 _HEADERS = (
     "chunks.h",
     "column_sums.h",
+    "convolution.h",
     "kernels.h",
     "norm_rows.h",
     "normed_mlp.h",
@@ -37,7 +38,14 @@ _SOURCES = (
     "rows.cpp",
 )
 # These need oneDNN.
-_MATMUL_SOURCES = ("block.cpp", "linear.cpp", "normed_mlp.cpp", "products.cpp")
+_MATMUL_SOURCES = (
+    "block.cpp",
+    "conv_norm.cpp",
+    "convolution.cpp",
+    "linear.cpp",
+    "normed_mlp.cpp",
+    "products.cpp",
+)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,9 @@
 import jittor as jt
 from jittor import nn
 
+from pipeline import kernels
 from pipeline.models.batch_norm import BatchNorm2d
+from pipeline.ranks.whole_batch import sharing_ranks
 
 
 class ConvNorm(nn.Module):
@@ -17,4 +19,14 @@ class ConvNorm(nn.Module):
 
     def execute(self, x: jt.Var) -> jt.Var:
         """x (B, in, h, w) -> (B, out, h / stride, w / stride)."""
-        return nn.relu(self.norm(self.conv(x)))
+        conv, norm = self.conv, self.norm
+        if norm.is_train and sharing_ranks().count > 1:
+            return nn.relu(norm(conv(x)))
+        given = kernels.Norm(norm.weight, norm.bias, norm.running_mean, norm.running_var)
+        options = {"stride": conv.stride[0], "eps": norm.eps}
+        if not norm.is_train:
+            return kernels.conv_known_norm_relu(x, conv.weight, given, **options)
+        y, running = kernels.conv_norm_relu(x, conv.weight, given, **options, momentum=norm.momentum)
+        norm.running_mean.update(running[0])
+        norm.running_var.update(running[1])
+        return y

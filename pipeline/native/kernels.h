@@ -105,6 +105,25 @@ void hssl_soft_cross_entropy_gradient(long rows, long prototypes, long pairs, do
                                       const float* weights, const float* log_sums, const float* loss_grad,
                                       float* logits_grad);
 
+// y (images, out, ., .) = ReLU(batch norm(convolution(x))), x (images, in, height, width), weight (out, in, side, side),
+// side / 2 zeros around x. It also leaves z, the convolution; moments (out, 2), mean and inverse deviation of each
+// channel; and running_mean and running_variance (out) moved by `momentum` towards those of z.
+void hssl_conv_norm(long images, long in_channels, long height, long width, long out_channels, long side, long stride,
+                    double eps, double momentum, const float* x, const float* weight, const float* scale,
+                    const float* shift, const float* running_mean, const float* running_variance, float* y, float* z,
+                    float* moments, float* new_mean, float* new_variance);
+
+// x_grad may be null.
+void hssl_conv_norm_gradient(long images, long in_channels, long height, long width, long out_channels, long side,
+                             long stride, const float* y_grad, const float* x, const float* weight,
+                             const float* scale, const float* y, const float* z, const float* moments,
+                             float* weight_grad, float* scale_grad, float* shift_grad, float* x_grad);
+
+// The same with given mean and variance (out).
+void hssl_conv_known_norm(long images, long in_channels, long height, long width, long out_channels, long side,
+                          long stride, double eps, const float* x, const float* weight, const float* scale,
+                          const float* shift, const float* mean, const float* variance, float* y);
+
 // y (picked, channels) = x[rows].
 void hssl_gather_rows(long num_rows, long channels, long picked, const float* x, const int* rows, float* y);
 

@@ -97,6 +97,8 @@ def cases(rng: np.random.Generator) -> dict[str, KernelCase]:
 
     axes = [np.tril(normal(11, 5), 1), np.tril(normal(3, 7), 2)]
     label_maps = rng.integers(-1, 5, (2, 19, 17)).astype(np.int32)
+    convolution = [normal(2, 5, 9, 11), normal(19, 5, 3, 3, scale=0.2), 1 + normal(19, scale=0.3), normal(19)]
+    statistics = normal(19), rng.uniform(0.5, 2, 19)
 
     def of(array: np.ndarray):
         return jt.array(array.astype(np.float32) if array.dtype == np.float64 else array)
@@ -107,6 +109,16 @@ def cases(rng: np.random.Generator) -> dict[str, KernelCase]:
             lambda x: references.attention(x, heads),
             [normal(2, 65, 3 * heads * 20)],
             multiplies=True,
+        ),
+        "conv_known_norm_relu": KernelCase(
+            lambda: _conv_known_norm_relu(*map(of, convolution), *map(of, statistics)),
+            lambda: references.conv_norm_relu(*convolution, _EPS, *statistics),
+            [],
+        ),
+        "conv_norm_relu": KernelCase(
+            lambda *given: _conv_norm_relu(*given, *map(of, statistics)),
+            lambda *given: references.conv_norm_relu(*given, _EPS),
+            convolution,
         ),
         "depthwise_conv": KernelCase(
             kernels.depthwise_conv,
@@ -185,6 +197,22 @@ def cases(rng: np.random.Generator) -> dict[str, KernelCase]:
             multiplies=True,
         ),
     }
+
+
+def _conv_known_norm_relu(x, weight, *norm):
+    import jittor as jt
+
+    from pipeline import kernels
+
+    with jt.no_grad():
+        return kernels.conv_known_norm_relu(x, weight, kernels.Norm(*norm), stride=1, eps=_EPS)
+
+
+def _conv_norm_relu(x, weight, *norm):
+    from pipeline import kernels
+
+    given = kernels.Norm(*norm)
+    return kernels.conv_norm_relu(x, weight, given, stride=1, eps=_EPS, momentum=0.1)[0]
 
 
 def _taps(rng: np.random.Generator) -> tuple[np.ndarray, ...]:

@@ -66,6 +66,28 @@ def depthwise_conv(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.nd
     return out
 
 
+def convolution(x: np.ndarray, weight: np.ndarray, stride: int = 1) -> np.ndarray:
+    """x (B, C, H, W) with k // 2 zeros around it, weight (O, C, k, k)."""
+    side = weight.shape[2]
+    wide = np.pad(x, ((0, 0), (0, 0), (side // 2,) * 2, (side // 2,) * 2))
+    height, width = ((size - side) // stride + 1 for size in wide.shape[2:])
+    out = np.zeros((len(x), len(weight), height, width))
+    for i in range(side):
+        for j in range(side):
+            seen = wide[:, :, i : i + stride * height : stride, j : j + stride * width : stride]
+            out += np.einsum("bchw,oc->bohw", seen[:, :, :height, :width], weight[:, :, i, j])
+    return out
+
+
+def conv_norm_relu(x, weight, scale, shift, eps, mean=None, variance=None, stride: int = 1) -> np.ndarray:
+    """With the statistics of the batch, unless they are given."""
+    z = convolution(x, weight, stride)
+    mean = z.mean((0, 2, 3)) if mean is None else mean
+    deviation = np.sqrt((z.var((0, 2, 3)) if variance is None else variance) + eps)
+    mean, deviation, scale, shift = (a.reshape(-1, 1, 1) for a in (mean, deviation, scale, shift))
+    return np.maximum((z - mean) / deviation * scale + shift, 0)
+
+
 def soft_cross_entropy(probs, student_rows, teacher_rows, weights, temperature) -> Callable[..., np.ndarray]:
     """The loss, shape (1,), as a function of the student's logits."""
 

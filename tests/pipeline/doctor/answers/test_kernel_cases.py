@@ -5,7 +5,7 @@ import pytest
 
 from tests.cuda_on_host.loading import use_device_sources
 
-NO_OPERATORS = {"BlockWeights", "current", "current_precision", "note", "use", "use_precision"}
+NO_OPERATORS = {"BlockWeights", "Norm", "current", "current_precision", "note", "use", "use_precision"}
 
 
 @pytest.fixture(params=["fused", "plain", "device"])
@@ -55,6 +55,13 @@ def scaled(function, factor):
 
 
 BREAKS = [
+    ("conv_norm", "plain_conv_norm_relu", "fused_conv_norm_relu", {"conv_norm_relu"}),
+    (
+        "conv_norm",
+        "plain_conv_known_norm_relu",
+        "fused_conv_known_norm_relu",
+        {"conv_known_norm_relu"},
+    ),
     ("depthwise", "plain_depthwise_conv", "fused_depthwise_conv", {"depthwise_conv"}),
     ("cross_entropy", "plain_soft_cross_entropy", "fused_soft_cross_entropy", {"soft_cross_entropy"}),
     (
