@@ -1,80 +1,96 @@
-// Multiplies planes by a matrix from each side, whose rows have few non-zero values, next to each other.
+// Multiplies planes by a matrix from each side, whose rows have few non-zero values, next to each other. Of each
+// matrix a few neighbouring rows are multiplied at once, with the columns in which one of them has a value.
 #include <algorithm>
 #include <vector>
 
 #include "kernels.h"
+#include "tiles.h"
 
 namespace {
 
-// A matrix (out, in) as `count` values of each row, from column `first` on.
-struct Band {
-    long in, out, count = 1;
-    std::vector<int> first;
-    std::vector<float> weights;  // (count, out)
+using hssl::kLanes;
+using hssl::Left;
+using hssl::padded;
+
+// A matrix (out, in), as parts of up to `most` neighbouring rows.
+struct Banded {
+    struct Part {
+        long row, rows, first, count;  // columns from `first` on
+        std::vector<float> weights;    // (rows, count) if `most` are the tile's rows, else (count, kLanes)
+    };
+    long in, out;
+    bool transposed;
+    std::vector<Part> parts;
 
     template <class At>
-    Band(long in, long out, At at) : in(in), out(out), first(out) {
-        for (long i = 0; i < out; i++) {
-            long begin = 0, end = in;
-            while (begin < in - 1 && at(i, begin) == 0.f) begin++;
-            while (end > begin + 1 && at(i, end - 1) == 0.f) end--;
-            first[i] = int(begin);
-            count = std::max(count, end - begin);
-        }
-        weights.resize(count * out);
-        for (long i = 0; i < out; i++) {
-            first[i] = int(std::min<long>(first[i], in - count));
-            for (long t = 0; t < count; t++) weights[t * out + i] = at(i, first[i] + t);
+    Banded(long in, long out, bool transposed, At at) : in(in), out(out), transposed(transposed) {
+        const long most = transposed ? kLanes : hssl::kTileRows;
+        for (long row = 0; row < out; row += most) {
+            Part part{row, std::min(most, out - row), in, 0, {}};
+            long end = 0;
+            for (long i = row; i < row + part.rows; i++)
+                for (long k = 0; k < in; k++)
+                    if (at(i, k) != 0.f) part.first = std::min(part.first, k), end = std::max(end, k + 1);
+            part.first = std::min(part.first, end);
+            part.count = end - part.first;
+            part.weights.assign(part.count * (transposed ? kLanes : part.rows), 0.f);
+            for (long i = 0; i < part.rows; i++)
+                for (long k = 0; k < part.count; k++)
+                    part.weights[transposed ? k * kLanes + i : i * part.count + k] = at(row + i, part.first + k);
+            parts.push_back(std::move(part));
         }
     }
 };
 
-// y (out, width) = matrix x (in, width).
-void down(const Band& band, long width, const float* x, float* y) {
-    for (long i = 0; i < band.out; i++) {
-        float* out = y + i * width;
-        std::fill_n(out, width, 0.f);
-        for (long t = 0; t < band.count; t++) {
-            const float weight = band.weights[t * band.out + i];
-            if (weight == 0.f) continue;
-            const float* in = x + (band.first[i] + t) * width;
-#pragma omp simd
-            for (long j = 0; j < width; j++) out[j] += weight * in[j];
-        }
-    }
+// y (out, width) = matrix x (in, width); width is a multiple of kLanes.
+void down(const Banded& matrix, long width, const float* x, float* y) {
+    for (const Banded::Part& part : matrix.parts)
+        hssl::multiply(part.rows, width, part.count, Left{part.weights.data(), part.count, 1}, x + part.first * width,
+                       width, y + part.row * width, width, false);
 }
 
-// y (height, out) = x (height, in) matrix^T.
-void across(const Band& band, long height, const float* x, float* y) {
-    const int* first = band.first.data();
-    for (long i = 0; i < height; i++) {
-        float* out = y + i * band.out;
-        std::fill_n(out, band.out, 0.f);
-        for (long t = 0; t < band.count; t++) {
-            const float* in = x + i * band.in + t;
-            const float* weight = band.weights.data() + t * band.out;
-#pragma omp simd
-            for (long j = 0; j < band.out; j++) out[j] += weight[j] * in[first[j]];
-        }
-    }
+// y (rows, padded(out)) = x (rows, in) matrix^T; rows of x are `stride` apart.
+void across(const Banded& matrix, long rows, const float* x, long stride, float* y) {
+    for (const Banded::Part& part : matrix.parts)
+        hssl::multiply(rows, kLanes, part.count, Left{x + part.first, stride, 1}, part.weights.data(), kLanes,
+                       y + part.row, padded(matrix.out), false);
 }
 
-void resample(long planes, const Band& rows, const Band& columns, const float* x, float* y) {
-    const bool shrinks = rows.out < rows.in;  // fewer rows go through the axis that is slow
+// Rows of one stride as rows of another one.
+void copy_rows(long rows, long length, const float* from, long from_stride, float* to, long to_stride) {
+    for (long i = 0; i < rows; i++) std::copy_n(from + i * from_stride, length, to + i * to_stride);
+}
+
+// A thread takes some planes at once: small ones have too few rows for a product.
+constexpr long kRows = 64;
+
+void resample(long planes, const Banded& rows, const Banded& columns, const float* x, float* y) {
+    const bool shrinks = rows.out < rows.in;  // fewer rows go through the axis that is multiplied second
+    const long wide_in = padded(columns.in), wide_out = padded(columns.out);
+    const bool fits = wide_out == columns.out;
+    const long step = std::max<long>(1, kRows / rows.in);
 #pragma omp parallel
     {
-        std::vector<float> between(shrinks ? rows.out * columns.in : rows.in * columns.out);
+        std::vector<float> before(shrinks ? rows.in * wide_in : 0), behind(fits ? 0 : step * rows.out * wide_out),
+            between(step * (shrinks ? rows.out * wide_in : rows.in * wide_out));
 #pragma omp for schedule(static)
-        for (long plane = 0; plane < planes; plane++) {
-            const float* in = x + plane * rows.in * columns.in;
-            float* out = y + plane * rows.out * columns.out;
+        for (long first = 0; first < planes; first += step) {
+            const long count = std::min(step, planes - first);
+            const float* in = x + first * rows.in * columns.in;
+            float *out = y + first * rows.out * columns.out, *result = fits ? out : behind.data();
             if (shrinks) {
-                down(rows, columns.in, in, between.data());
-                across(columns, rows.out, between.data(), out);
+                for (long plane = 0; plane < count; plane++, in += rows.in * columns.in) {
+                    copy_rows(rows.in, columns.in, in, columns.in, before.data(), wide_in);
+                    down(rows, wide_in, before.data(), between.data() + plane * rows.out * wide_in);
+                }
+                across(columns, count * rows.out, between.data(), wide_in, result);
             } else {
-                across(columns, rows.in, in, between.data());
-                down(rows, columns.out, between.data(), out);
+                across(columns, count * rows.in, in, columns.in, between.data());
+                for (long plane = 0; plane < count; plane++)
+                    down(rows, wide_out, between.data() + plane * rows.in * wide_out,
+                         result + plane * rows.out * wide_out);
             }
+            if (!fits) copy_rows(count * rows.out, columns.out, result, wide_out, out, columns.out);
         }
     }
 }
@@ -83,14 +99,14 @@ void resample(long planes, const Band& rows, const Band& columns, const float* x
 
 void hssl_resample(long planes, long height, long width, long new_height, long new_width, const float* x,
                    const float* rows, const float* columns, float* y) {
-    const Band of_rows(height, new_height, [&](long i, long j) { return rows[i * height + j]; });
-    const Band of_columns(width, new_width, [&](long i, long j) { return columns[i * width + j]; });
+    const Banded of_rows(height, new_height, false, [&](long i, long j) { return rows[i * height + j]; });
+    const Banded of_columns(width, new_width, true, [&](long i, long j) { return columns[i * width + j]; });
     resample(planes, of_rows, of_columns, x, y);
 }
 
 void hssl_resample_gradient(long planes, long height, long width, long new_height, long new_width,
                             const float* y_grad, const float* rows, const float* columns, float* x_grad) {
-    const Band of_rows(new_height, height, [&](long i, long j) { return rows[j * height + i]; });
-    const Band of_columns(new_width, width, [&](long i, long j) { return columns[j * width + i]; });
+    const Banded of_rows(new_height, height, false, [&](long i, long j) { return rows[j * height + i]; });
+    const Banded of_columns(new_width, width, true, [&](long i, long j) { return columns[j * width + i]; });
     resample(planes, of_rows, of_columns, y_grad, x_grad);
 }
