@@ -7,6 +7,7 @@ from pipeline.kernels.conv_norm import Norm, conv_known_norm_relu, conv_norm_rel
 from pipeline.kernels.cross_entropy import soft_cross_entropy, teacher_probabilities
 from pipeline.kernels.dense import linear, linear_gelu, mlp
 from pipeline.kernels.depthwise import depthwise_conv
+from pipeline.kernels.halving import max_halved
 from pipeline.kernels.image_patches import image_patches
 from pipeline.kernels.mean_positions import mean_positions
 from pipeline.kernels.normalization import l2_normalize, layer_norm
@@ -14,7 +15,7 @@ from pipeline.kernels.normed import normed_linear, normed_mlp
 from pipeline.kernels.pixel_cross_entropy import pixel_cross_entropy
 from pipeline.kernels.pooling import pool_cells
 from pipeline.kernels.precision import current_precision, use_precision
-from pipeline.kernels.resample import resample
+from pipeline.kernels.resample import resample, stack_resampled
 from pipeline.kernels.rows import gather_rows
 from pipeline.kernels.selection import current, note, use
 from pipeline.kernels.self_attention import attention
@@ -36,6 +37,7 @@ __all__ = [
     "layer_norm",
     "linear",
     "linear_gelu",
+    "max_halved",
     "mean_positions",
     "mlp",
     "normed_linear",
@@ -45,6 +47,7 @@ __all__ = [
     "pool_cells",
     "resample",
     "soft_cross_entropy",
+    "stack_resampled",
     "teacher_probabilities",
     "tokens",
     "transformer_block",

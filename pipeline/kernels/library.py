@@ -30,6 +30,7 @@ _SOURCES = (
     "attention.cpp",
     "cross_entropy.cpp",
     "depthwise_conv.cpp",
+    "halving.cpp",
     "layer_norm.cpp",
     "optimizer.cpp",
     "pixel_cross_entropy.cpp",

@@ -3,11 +3,15 @@
 Shapes: B images, C channels, H x W positions before and h x w after.
 """
 
+from collections.abc import Sequence
+
 import jittor as jt
 import numpy as np
 
 from pipeline.kernels import selection
 from pipeline.kernels.operator import Operator, call
+
+Matrices = tuple[np.ndarray, np.ndarray]  # of the rows and of the columns
 
 
 def resample(x: jt.Var, rows: np.ndarray, columns: np.ndarray) -> jt.Var:
@@ -27,15 +31,52 @@ def resample(x: jt.Var, rows: np.ndarray, columns: np.ndarray) -> jt.Var:
     Raises:
         ValueError: the shapes do not fit.
     """
-    fits = x.ndim == 4 and (rows.shape[1:], columns.shape[1:]) == ((x.shape[2],), (x.shape[3],))
-    if not fits or min(x.numel(), rows.size, columns.size) == 0:
-        found = f"x {tuple(x.shape)}, rows {rows.shape}, columns {columns.shape}"
-        raise ValueError(f"resample: {found}; expected (B, C, H, W), (h, H), (w, W)")
+    _check("resample", x, rows, columns)
     # On a device cuBLAS computes the products.
     return (fused_resample if selection.fused_on_processor() else plain_resample)(x, rows, columns)
 
 
+def stack_resampled(maps: Sequence[jt.Var], matrices: Sequence[Matrices | None]) -> jt.Var:
+    """The channels of all maps, each resampled.
+
+    Args:
+        maps: (B, C_i, H_i, W_i) each; the first has the size (h, w) of the result.
+        matrices: of each map, rows (h, H_i) and columns (w, W_i), or None if it has the size of the result.
+
+    Returns:
+        (B, sum of C_i, h, w).
+
+    Raises:
+        ValueError: the shapes do not fit.
+    """
+    batch, _, height, width = maps[0].shape
+    for x, pair in zip(maps, matrices, strict=True):
+        if pair is not None:
+            _check("stack_resampled", x, *pair)
+        size = x.shape[2:] if pair is None else [len(matrix) for matrix in pair]
+        if x.shape[0] != batch or tuple(size) != (height, width):
+            found = f"{tuple(x.shape)} resampled to {tuple(size)}"
+            raise ValueError(f"stack_resampled: {found}; expected ({batch}, C, {height}, {width})")
+    # A map of the result's size is copied, so none may have matrices.
+    known = all(
+        pair is None or x.shape[2:] != maps[0].shape[2:] for x, pair in zip(maps, matrices, strict=True)
+    )
+    fused = known and selection.fused_on_processor()
+    return (fused_stack_resampled if fused else plain_stack_resampled)(maps, matrices)
+
+
+def _check(name: str, x: jt.Var, rows: np.ndarray, columns: np.ndarray) -> None:
+    fits = x.ndim == 4 and (rows.shape[1:], columns.shape[1:]) == ((x.shape[2],), (x.shape[3],))
+    if not fits or min(x.numel(), rows.size, columns.size) == 0:
+        found = f"x {tuple(x.shape)}, rows {rows.shape}, columns {columns.shape}"
+        raise ValueError(f"{name}: {found}; expected (B, C, H, W), (h, H), (w, W)")
+
+
 def plain_resample(x: jt.Var, rows: np.ndarray, columns: np.ndarray) -> jt.Var:
+    return _products(x, rows, columns)
+
+
+def _products(x: jt.Var, rows: np.ndarray, columns: np.ndarray) -> jt.Var:
     batch, channels, height, width = x.shape
     if not _is_identity(columns):
         x = jt.matmul(x.reshape(-1, width), jt.array(columns.T).stop_grad())
@@ -47,8 +88,51 @@ def plain_resample(x: jt.Var, rows: np.ndarray, columns: np.ndarray) -> jt.Var:
     return x
 
 
+def plain_stack_resampled(maps: Sequence[jt.Var], matrices: Sequence[Matrices | None]) -> jt.Var:
+    pairs = zip(maps, matrices, strict=True)
+    return jt.concat([x if pair is None else _products(x, *pair) for x, pair in pairs], dim=1)
+
+
 def fused_resample(x: jt.Var, rows: np.ndarray, columns: np.ndarray) -> jt.Var:
     return _Resample()(x, jt.array(rows).stop_grad(), jt.array(columns).stop_grad())
+
+
+def fused_stack_resampled(maps: Sequence[jt.Var], matrices: Sequence[Matrices | None]) -> jt.Var:
+    # One array of all; never empty, which would be no array for Jittor.
+    parts = [matrix.ravel() for pair in matrices if pair is not None for matrix in pair]
+    flat = np.concatenate([*parts, np.zeros(1)]).astype(np.float32)
+    return _StackResampled()(*maps, jt.array(flat).stop_grad())
+
+
+class _StackResampled(Operator):
+    """Inputs: the maps, and all matrices in one array."""
+
+    def execute(self, *inputs: jt.Var) -> jt.Var:
+        *maps, self.matrices = inputs
+        self.shapes = [x.shape for x in maps]
+        count, batch = len(maps), maps[0].shape[0]
+        size = "in0_shape2, in0_shape3"
+        places = ", ".join(f"in{i}_p" for i in range(count))
+        pointers = f"std::initializer_list<const float*>{{{places}}}.begin()"
+        arguments = f"in0_shape0, {count}, {_sizes('in', count)}, {size}, {pointers}, in{count}_p, out0_p"
+        shape = (batch, sum(x.shape[1] for x in maps), *maps[0].shape[2:])
+        return call("stack_resampled", arguments, list(inputs), shape)
+
+    def grad(self, out_grad: jt.Var) -> tuple[jt.Var | None, ...]:
+        count = len(self.shapes)
+        places = ", ".join(f"out{i}_p" for i in range(count))
+        pointers = f"std::initializer_list<float*>{{{places}}}.begin()"
+        size = "in0_shape2, in0_shape3"
+        arguments = f"in0_shape0, {count}, {_sizes('out', count)}, {size}, in0_p, in1_p, {pointers}"
+        inputs = [out_grad, self.matrices]
+        gradients = call("stack_resampled_gradient", arguments, inputs, *self.shapes)
+        return *([gradients] if count == 1 else gradients), None
+
+
+def _sizes(kind: str, count: int) -> str:
+    """C++ of channels, height and width of the first `count` inputs or outputs."""
+    sizes = ", ".join(f"{kind}{i}_shape{axis}" for i in range(count) for axis in (1, 2, 3))
+    return f"std::initializer_list<long>{{{sizes}}}.begin()"
 
 
 class _Resample(Operator):

@@ -76,7 +76,7 @@ class TapPyramid(nn.Module):
             for doubling in self.enlarge[level] if doubled > 0 else ():
                 tap = doubling(tap)
             for _ in range(-doubled):
-                tap = halved(tap)
+                tap = kernels.max_halved(tap)
             levels.append(tap)
         return levels
 
@@ -108,20 +108,3 @@ class Deconv(nn.Module):
         windows = kernels.linear(x.permute(0, 2, 3, 1), self.weight, jt.concat([self.bias] * 4))
         windows = windows.reshape(batch, height, width, 2, 2, dim).permute(0, 5, 1, 3, 2, 4)
         return windows.reshape(batch, dim, 2 * height, 2 * width)
-
-
-def halved(x: jt.Var) -> jt.Var:
-    """Max pooling of 2 x 2 positions: (B, D, h, w) -> (B, D, ceil(h / 2), ceil(w / 2)).
-
-    Jittor's own pooling refuses maps of 2 x 2 and drops an odd last row.
-    """
-    batch, dim, height, width = x.shape
-    if height % 2:
-        x = jt.concat([x, x[:, :, -1:]], dim=2)
-    if width % 2:
-        x = jt.concat([x, x[:, :, :, -1:]], dim=3)
-    pairs = x.reshape(batch, dim, (height + 1) // 2, 2, (width + 1) // 2, 2)
-    return jt.maximum(
-        jt.maximum(pairs[:, :, :, 0, :, 0], pairs[:, :, :, 0, :, 1]),
-        jt.maximum(pairs[:, :, :, 1, :, 0], pairs[:, :, :, 1, :, 1]),
-    )

@@ -3,7 +3,7 @@
 Jittor's own adaptive pooling has other bins than PyTorch's, and fails if the result is larger than the map.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 import jittor as jt
@@ -25,6 +25,18 @@ def resize(x: jt.Var, size: tuple[int, int]) -> jt.Var:
     Source: PyTorch's `interpolate(mode="bilinear", align_corners=False)`, as mmseg's heads call it.
     """
     return _along_both(x, size, resize_matrix)
+
+
+def stacked(maps: Sequence[jt.Var]) -> jt.Var:
+    """Channels of all maps (B, C_i, H_i, W_i), resized to the first one's size: (B, sum of C_i, H_0, W_0)."""
+    size = maps[0].shape[2:]
+    return kernels.stack_resampled(maps, [_resizing(x.shape[2:], size) for x in maps])
+
+
+def _resizing(old: Sequence[int], new: Sequence[int]) -> tuple[np.ndarray, np.ndarray] | None:
+    if tuple(old) == tuple(new):
+        return None
+    return resize_matrix(old[0], new[0]), resize_matrix(old[1], new[1])
 
 
 def adaptive_pool(x: jt.Var, size: tuple[int, int]) -> jt.Var:

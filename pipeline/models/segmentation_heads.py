@@ -10,7 +10,7 @@ import jittor as jt
 from jittor import nn
 
 from pipeline.models.conv import ConvNorm
-from pipeline.models.resize import adaptive_pool, resize
+from pipeline.models.resize import adaptive_pool, resize, stacked
 
 _POOL_SIZES = (1, 2, 3, 6)
 
@@ -30,7 +30,7 @@ class LinearHead(nn.Module):
 
     def execute(self, maps: Sequence[jt.Var]) -> jt.Var:
         """Maps (B, C_i, h_i, w_i) -> logits (B, K, h_0, w_0)."""
-        return self.predict(_stacked(maps))
+        return self.predict(stacked(maps))
 
 
 class UperHead(nn.Module):
@@ -64,7 +64,7 @@ class UperHead(nn.Module):
             x = lateral(finer)
             merged.insert(0, x + resize(merged[0], tuple(x.shape[2:])))
         smooth = [convolution(x) for convolution, x in zip(self.smooths, merged[:-1], strict=True)]
-        return self.predict(_scaled(self.fuse(_stacked([*smooth, merged[-1]])), channel_scales))
+        return self.predict(_scaled(self.fuse(stacked([*smooth, merged[-1]])), channel_scales))
 
 
 class PyramidPooling(nn.Module):
@@ -81,7 +81,7 @@ class PyramidPooling(nn.Module):
             reduce(adaptive_pool(x, (size, size)))
             for size, reduce in zip(_POOL_SIZES, self.reduce, strict=True)
         ]
-        return self.fuse(_stacked([x, *pooled]))
+        return self.fuse(stacked([x, *pooled]))
 
 
 class AuxiliaryHead(nn.Module):
@@ -95,12 +95,6 @@ class AuxiliaryHead(nn.Module):
     def execute(self, x: jt.Var, channel_scales: jt.Var | None = None) -> jt.Var:
         """x (B, C, h, w) -> logits (B, K, h, w); channel_scales as in `UperHead`."""
         return self.predict(_scaled(self.mix(x), channel_scales))
-
-
-def _stacked(maps: Sequence[jt.Var]) -> jt.Var:
-    """Channels of all maps at the positions of the first one."""
-    size = tuple(maps[0].shape[2:])
-    return jt.concat([resize(x, size) for x in maps], dim=1)
 
 
 def _scaled(x: jt.Var, channel_scales: jt.Var | None) -> jt.Var:

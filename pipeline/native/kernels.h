@@ -156,6 +156,21 @@ void hssl_resample(long planes, long height, long width, long new_height, long n
 void hssl_resample_gradient(long planes, long height, long width, long new_height, long new_width,
                             const float* y_grad, const float* rows, const float* columns, float* x_grad);
 
+// `count` maps (images, channels, height, width), whose sizes are in `sizes` (count, 3), each resampled to height x width
+// and behind one another in the channels of y. `matrices`: rows (height, .), then columns (width, .), of each map of
+// another size; a map of that size has none.
+void hssl_stack_resampled(long images, long count, const long* sizes, long height, long width,
+                          const float* const* maps, const float* matrices, float* y);
+
+void hssl_stack_resampled_gradient(long images, long count, const long* sizes, long height, long width,
+                                   const float* y_grad, const float* matrices, float* const* map_grads);
+
+// y (planes, ceil(height / 2), ceil(width / 2)) = the largest of each 2 x 2 positions of x.
+void hssl_max_halved(long planes, long height, long width, const float* x, float* y);
+
+void hssl_max_halved_gradient(long planes, long height, long width, const float* y_grad, const float* x,
+                              float* x_grad);
+
 // One step of AdamW over many tensors. sizes, offsets (into first and second), active, decayed, lr_scales (of the
 // rate), steps: one entry for each tensor; hyper: lr, weight decay, beta1, beta2, eps, largest gradient norm (0 = no limit).
 void hssl_adamw(long tensors, const long* sizes, const long* offsets, const unsigned char* active,

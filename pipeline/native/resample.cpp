@@ -64,6 +64,7 @@ void copy_rows(long rows, long length, const float* from, long from_stride, floa
 // A thread takes some planes at once: small ones have too few rows for a product.
 constexpr long kRows = 64;
 
+// Inside a thread among others it starts no further ones.
 void resample(long planes, const Banded& rows, const Banded& columns, const float* x, float* y) {
     const bool shrinks = rows.out < rows.in;  // fewer rows go through the axis that is multiplied second
     const long wide_in = padded(columns.in), wide_out = padded(columns.out);
@@ -109,4 +110,61 @@ void hssl_resample_gradient(long planes, long height, long width, long new_heigh
     const Banded of_rows(new_height, height, false, [&](long i, long j) { return rows[j * height + i]; });
     const Banded of_columns(new_width, width, true, [&](long i, long j) { return columns[j * width + i]; });
     resample(planes, of_rows, of_columns, y_grad, x_grad);
+}
+
+namespace {
+
+// Calls visit(image, map, sizes of the map, place of its first channel among all, its two matrices); sizes: channels,
+// height and width of each map. `matrices` holds those of the maps whose size is not `height` x `width`.
+template <class Visit>
+void each_map(long images, long count, const long* sizes, long height, long width, const float* matrices, Visit visit) {
+    std::vector<long> places(count), starts(count);
+    for (long i = 0, place = 0, start = 0; i < count; i++) {
+        places[i] = place, starts[i] = start;
+        const long* of = sizes + 3 * i;
+        place += of[0];
+        if (of[1] != height || of[2] != width) start += height * of[1] + width * of[2];
+    }
+#pragma omp parallel for collapse(2) schedule(dynamic)
+    for (long image = 0; image < images; image++)
+        for (long i = 0; i < count; i++) {
+            const float* rows = matrices + starts[i];
+            visit(image, i, sizes + 3 * i, places[i], rows, rows + height * sizes[3 * i + 1]);
+        }
+}
+
+long all_channels(long count, const long* sizes) {
+    long sum = 0;
+    for (long i = 0; i < count; i++) sum += sizes[3 * i];
+    return sum;
+}
+
+}  // namespace
+
+void hssl_stack_resampled(long images, long count, const long* sizes, long height, long width,
+                          const float* const* maps, const float* matrices, float* y) {
+    const long channels = all_channels(count, sizes), positions = height * width;
+    each_map(images, count, sizes, height, width, matrices,
+             [&](long image, long i, const long* of, long place, const float* rows, const float* columns) {
+                 const float* x = maps[i] + image * of[0] * of[1] * of[2];
+                 float* to = y + (image * channels + place) * positions;
+                 if (of[1] == height && of[2] == width)
+                     std::copy_n(x, of[0] * positions, to);
+                 else
+                     hssl_resample(of[0], of[1], of[2], height, width, x, rows, columns, to);
+             });
+}
+
+void hssl_stack_resampled_gradient(long images, long count, const long* sizes, long height, long width,
+                                   const float* y_grad, const float* matrices, float* const* map_grads) {
+    const long channels = all_channels(count, sizes), positions = height * width;
+    each_map(images, count, sizes, height, width, matrices,
+             [&](long image, long i, const long* of, long place, const float* rows, const float* columns) {
+                 const float* from = y_grad + (image * channels + place) * positions;
+                 float* x_grad = map_grads[i] + image * of[0] * of[1] * of[2];
+                 if (of[1] == height && of[2] == width)
+                     std::copy_n(from, of[0] * positions, x_grad);
+                 else
+                     hssl_resample_gradient(of[0], of[1], of[2], height, width, from, rows, columns, x_grad);
+             });
 }

@@ -144,6 +144,7 @@ def cases(rng: np.random.Generator) -> dict[str, KernelCase]:
             [normal(67, 33), *layer],
             multiplies=True,
         ),
+        "max_halved": KernelCase(kernels.max_halved, references.max_halved, [normal(2, 3, 7, 10)]),
         "mean_positions": KernelCase(kernels.mean_positions, lambda x: x.mean(axis=1), [normal(2, 196, 12)]),
         "mlp": KernelCase(kernels.mlp, references.mlp, [normal(67, 33), *layers], multiplies=True),
         "normed_linear": KernelCase(
@@ -177,6 +178,15 @@ def cases(rng: np.random.Generator) -> dict[str, KernelCase]:
             lambda x: kernels.soft_cross_entropy(x, of(probs), *map(of, pairs), of(weights), 0.1),
             references.soft_cross_entropy(probs.astype(np.float64), *pairs, weights.astype(np.float64), 0.1),
             [rng.uniform(-1, 1, (5, 1003))],
+        ),
+        "stack_resampled": KernelCase(
+            lambda *maps: kernels.stack_resampled(
+                maps, [None, tuple(matrix.astype(np.float32) for matrix in axes), None]
+            ),
+            lambda first, second, third: np.concatenate(
+                [first, references.resample(*axes)(second), third], axis=1
+            ),
+            [normal(2, 3, 11, 3), normal(2, 2, 5, 7), normal(2, 1, 11, 3)],
         ),
         "teacher_probabilities": KernelCase(
             lambda: kernels.teacher_probabilities(of(logits), of(center), 0.05),

@@ -88,6 +88,13 @@ def conv_norm_relu(x, weight, scale, shift, eps, mean=None, variance=None, strid
     return np.maximum((z - mean) / deviation * scale + shift, 0)
 
 
+def max_halved(x: np.ndarray) -> np.ndarray:
+    below, right = x.shape[2] % 2, x.shape[3] % 2
+    wide = np.pad(x, ((0, 0), (0, 0), (0, below), (0, right)), constant_values=-np.inf)
+    height, width = wide.shape[2] // 2, wide.shape[3] // 2
+    return wide.reshape(*x.shape[:2], height, 2, width, 2).max((3, 5))
+
+
 def soft_cross_entropy(probs, student_rows, teacher_rows, weights, temperature) -> Callable[..., np.ndarray]:
     """The loss, shape (1,), as a function of the student's logits."""
 

@@ -41,3 +41,39 @@ def test_what_does_not_fit(kernels, jt):
     for rows, columns in ((np.ones((2, 3)), np.ones((2, 5))), (np.ones((2, 4)), np.ones((0, 5)))):
         with pytest.raises(ValueError, match="resample: x "):
             kernels.resample(jt.ones((1, 2, 4, 5)), rows.astype("f4"), columns.astype("f4"))
+
+
+@pytest.mark.parametrize(
+    "sizes", [[(5, 7), (2, 3), (5, 7), (9, 4)], [(1, 1)], [(4, 4), (4, 3)], [(2, 40), (1, 20)]]
+)
+def test_stacked(kernels, check, rng, sizes):
+    size = sizes[0]
+    pairs = [
+        None if old == size else tuple(banded(rng, size[axis], old[axis]) for axis in (0, 1)) for old in sizes
+    ]
+    found = [pair and tuple(matrix.astype(np.float32) for matrix in pair) for pair in pairs]
+
+    def oracle(*maps):
+        each = zip(maps, found, strict=True)
+        return np.concatenate([x if pair is None else resample(*pair)(x) for x, pair in each], axis=1)
+
+    maps = [rng.normal(size=(3, 2 + index, *old)) for index, old in enumerate(sizes)]
+    check(lambda *given: kernels.stack_resampled(given, found), oracle, maps)
+
+
+def test_a_stack_with_a_map_of_the_result_s_size_that_has_matrices(kernels, check, rng):
+    pair = tuple(banded(rng, 4, 4).astype(np.float32) for _ in range(2))
+    maps = [rng.normal(size=(2, 3, 4, 4)) for _ in range(2)]
+    check(
+        lambda *given: kernels.stack_resampled(given, [None, pair]),
+        lambda first, second: np.concatenate([first, resample(*pair)(second)], axis=1),
+        maps,
+    )
+
+
+def test_what_does_not_fit_in_a_stack(kernels, jt):
+    maps = [jt.ones((2, 3, 4, 5)), jt.ones((2, 3, 2, 2))]
+    with pytest.raises(ValueError, match="stack_resampled: "):
+        kernels.stack_resampled(maps, [None, None])
+    with pytest.raises(ValueError, match="stack_resampled: "):
+        kernels.stack_resampled(maps, [None, (np.ones((4, 3), "f4"), np.ones((5, 2), "f4"))])

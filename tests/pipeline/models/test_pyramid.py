@@ -85,22 +85,6 @@ def test_deconv_gradients_equal_torch(jt, rng):
         assert np.abs(gradient.numpy() - there.grad.numpy()).max() < 1e-4
 
 
-@pytest.mark.parametrize("size", [(2, 2), (1, 1), (5, 4), (3, 7)])
-def test_halved_is_max_pooling_with_odd_ends(jt, rng, size):
-    torch = pytest.importorskip("torch", reason="the optional `parity` extra (PyTorch) is not installed")
-    from pipeline.models.pyramid import halved
-
-    x = rng.normal(size=(2, 3, *size)).astype(np.float32)
-    there, here = torch.tensor(x, requires_grad=True), jt.array(x)
-    expected = torch.nn.functional.max_pool2d(there, 2, ceil_mode=True)
-    weights = rng.normal(size=tuple(expected.shape)).astype(np.float32)
-    (expected * torch.tensor(weights)).sum().backward()
-    found = halved(here)
-    assert np.array_equal(found.numpy(), expected.detach().numpy())
-    gradient = jt.grad((found * jt.array(weights)).sum(), here)
-    assert np.abs(gradient.numpy() - there.grad.numpy()).max() < 1e-6
-
-
 def test_first_values_of_norms_and_deconvs(jt):
     from pipeline.models.pyramid import TapPyramid
 

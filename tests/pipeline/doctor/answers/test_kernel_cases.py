@@ -79,7 +79,9 @@ BREAKS = [
         "fused_pixel_cross_entropy",
         {"pixel_cross_entropy"},
     ),
+    ("halving", "plain_max_halved", "fused_max_halved", {"max_halved"}),
     ("resample", "plain_resample", "fused_resample", {"resample"}),
+    ("resample", "plain_stack_resampled", "fused_stack_resampled", {"stack_resampled"}),
 ]
 
 
