@@ -26,7 +26,7 @@ def imported(path: Path) -> set[str]:
 
 
 # What turns the graph into doit's tasks; nothing else in the library knows doit.
-_OF_DOIT = ("doit_tasks", "command_tasks", "sweep_tasks", "doit_commands", "dispatch_order")
+_OF_DOIT = ("doit_tasks", "command_tasks", "sweep_tasks", "doit_commands")
 TASK_FILES = [ROOT / "pipeline" / "graph" / f"{name}.py" for name in _OF_DOIT]
 
 

@@ -11,10 +11,7 @@ from doit.cmd_info import Info as DoitInfo
 from doit.cmd_list import List as DoitList
 from doit.cmd_run import Run as DoitRun
 from doit.cmdparse import CmdParse, CmdParseError
-from doit.control import TaskControl
 from doit.exceptions import InvalidCommand
-
-from pipeline.graph.dispatch_order import start_longest_first
 
 
 class _OneLine:
@@ -29,16 +26,6 @@ class Run(_OneLine, DoitRun):
     """`doit run`."""
 
     name = "run"
-
-    @property
-    def control(self) -> TaskControl:
-        """The tasks of this run; doit sets it when it knows them."""
-        return self._control
-
-    @control.setter
-    def control(self, control: TaskControl) -> None:
-        start_longest_first(control)
-        self._control = control
 
 
 class List(_OneLine, DoitList):
