@@ -14,7 +14,7 @@ from pipeline.graph.code_digest import CodeDigests
 from pipeline.graph.execution import bring_up_to_date
 from pipeline.graph.executors import Executor, check_stages
 from pipeline.graph.fingerprints import Graph
-from pipeline.graph.folder_owner import other_owner
+from pipeline.graph.folder_owner import other_owner, recorded_argument
 from pipeline.graph.node import STAGES, Node
 from pipeline.graph.nodes import experiment_nodes
 from pipeline.graph.printable import error_text
@@ -167,7 +167,8 @@ class ExperimentGraph:
         """
         if other := self.other_owner():
             raise ValueError(other)
-        self.graph.record(self.experiment.name, self.experiment.model_dump(mode="json"), self.argument)
+        argument = recorded_argument(self.graph.results, self.argument)
+        self.graph.record(self.experiment.name, self.experiment.model_dump(mode="json"), argument)
 
     def _is_done(self, study: Node) -> bool:
         """Whether the table of a study exists and is current."""

@@ -188,7 +188,7 @@ def record_experiment(
         name: the experiment's name.
         config: the resolved experiment.
         artifacts: link name, `<stage>-<node>` -> artifact directory. Links of other names are removed.
-        argument: a preset, or the absolute path of the experiment's file.
+        argument: what names the experiment: see `folder_owner.recorded_argument`.
     """
     folder = results / name / "artifacts"
     folder.mkdir(parents=True, exist_ok=True)

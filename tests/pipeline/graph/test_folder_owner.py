@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,17 @@ def test_a_changed_copy_of_a_preset_needs_a_name_of_its_own(graph, tmp_path):
     ExperimentGraph(argument, experiment, root=ROOT, results=tmp_path / "results").record()
     assert graph("smoke.toml").other_owner() is None  # nothing is changed
     assert "of the experiment smoke, " in graph("smoke.toml", "seeds = [1]").other_owner()
+
+
+def test_a_copied_project_finds_its_own(graph, tmp_path):
+    graph("mine.toml").record()
+    copy = tmp_path / "copy"
+    shutil.copytree(tmp_path / "results", copy / "results", symlinks=True)
+    (copy / "mine.toml").write_text('extends = "smoke"\nseeds = [1]')
+    argument, experiment = read_argument("mine.toml", copy)
+    copied = ExperimentGraph(argument, experiment, root=ROOT, results=copy / "results")
+    assert copied.other_owner() is None
+    copied.record()
 
 
 def test_an_older_record_has_no_owner(graph, tmp_path):
