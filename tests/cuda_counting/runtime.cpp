@@ -1,5 +1,6 @@
 // A CUDA runtime that counts. Device memory is address space of the host: uploads are copied into it, kernels are not
-// run. What is downloaded is bytes of one value, $COUNTING_BYTE or 0: so that what reads them can go on.
+// run. Where $COUNTING_BYTE is set, every byte that is downloaded has that value, so that what reads them can go on;
+// else it is what was uploaded, and what is computed over it means nothing.
 #include <cuda_runtime_api.h>
 #include <sys/mman.h>
 
@@ -43,9 +44,10 @@ std::map<void*, size_t>& pinned_blocks() {
     return *made;
 }
 
-int downloaded_byte() {
+// The value of every downloaded byte; null: they are copied.
+const char* downloaded_byte() {
     static const char* given = std::getenv("COUNTING_BYTE");
-    return given ? std::atoi(given) : 0;
+    return given;
 }
 
 cudaError_t copied(void* to, const void* from, size_t size, cudaMemcpyKind kind) {
@@ -53,8 +55,10 @@ cudaError_t copied(void* to, const void* from, size_t size, cudaMemcpyKind kind)
         counts().uploads++, counts().uploaded_bytes += size;
     } else if (kind == cudaMemcpyDeviceToHost) {
         counts().downloads++, counts().downloaded_bytes += size;
-        std::memset(to, downloaded_byte(), size);
-        return cudaSuccess;
+        if (const char* byte = downloaded_byte()) {
+            std::memset(to, std::atoi(byte), size);
+            return cudaSuccess;
+        }
     } else if (kind == cudaMemcpyDeviceToDevice) {
         return cudaSuccess;
     } else {
