@@ -39,7 +39,8 @@ from pipeline.datasets.objects.coco_finding import coco_files
 from pipeline.datasets.objects.cvat import is_cvat, read_cvat
 from pipeline.datasets.objects.labelme import is_labelme, read_labelme
 from pipeline.datasets.objects.reading import ObjectFormat
-from pipeline.datasets.objects.voc import is_voc_boxes, read_voc_boxes
+from pipeline.datasets.objects.voc import read_voc_boxes
+from pipeline.datasets.objects.voc_files import is_voc_boxes
 from pipeline.datasets.objects.yolo import is_yolo, read_yolo
 from pipeline.datasets.source import Format, Source, max_file_bytes
 from pipeline.datasets.tables.hub_folder import HUB_FOLDER

@@ -119,7 +119,7 @@ def decode(
         pixels = rgb_of_jpeg(data, *(size if at_least is None else enough(*size, at_least)))
         if pixels is not None:
             return pixels
-    image = _open(data, max_pixels)
+    image = opened(data, max_pixels)
     try:
         full_size = image.size
         is_jpeg = image.format in ("JPEG", "MPO")
@@ -158,7 +158,7 @@ def wide_values(data: bytes, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> tuple[n
     Raises:
         UndecodableImage: as `decode`.
     """
-    image = _open(data, max_pixels)
+    image = opened(data, max_pixels)
     are_colours = _is_wide_colour(image, data)
     if image.format == "PPM" or not (are_colours or image.mode.startswith("I")):
         return None
@@ -204,7 +204,7 @@ def decode_indexed(
     """
     if not data:
         raise UndecodableImage("empty file")
-    image = _open(data, max_pixels)
+    image = opened(data, max_pixels)
     values = _values(image, data)
     if image.mode != "P":
         return values, {}
@@ -264,7 +264,12 @@ def rgb_from_array(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def _open(data: bytes, max_pixels: int) -> Image.Image:
+def opened(data: bytes, max_pixels: int) -> Image.Image:
+    """The image, of which only the header has been read.
+
+    Raises:
+        UndecodableImage: no known format, a damaged header, or more pixels than `max_pixels`.
+    """
     # Pillow refuses images above its own limit, and a higher configured limit must win. It is only ever
     # raised, so threads cannot disagree.
     if Image.MAX_IMAGE_PIXELS is not None and max_pixels > Image.MAX_IMAGE_PIXELS:

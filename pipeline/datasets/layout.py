@@ -11,8 +11,9 @@ has it and nothing else. An image without a class folder has no label. `data.par
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from pipeline.datasets.folder_messages import listed, parts_key
 from pipeline.datasets.part_names import refuse_parts_as_classes
-from pipeline.datasets.sister_folders import listed, parts_key, refuse_copies, refuse_sisters
+from pipeline.datasets.sister_folders import refuse_copies, refuse_sisters
 from pipeline.datasets.split_words import SPLIT_FOLDERS, Role, role_of, stated_role, whole_role
 
 __all__ = ["SPLIT_FOLDERS", "Layout"]

@@ -7,7 +7,7 @@ classes, each would give a number that means nothing.
 import re
 from collections.abc import Collection, Mapping
 
-from pipeline.datasets.sister_folders import listed, parts_key
+from pipeline.datasets.folder_messages import listed, parts_key
 from pipeline.datasets.split_words import Role, stated_role
 
 _FOLD = re.compile(

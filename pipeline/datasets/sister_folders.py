@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 
+from pipeline.datasets.folder_messages import listed, parts_key
 from pipeline.datasets.split_words import Role, stated_role
 
-_SHOWN = 5  # folders that a message lists
 # Views of one thing: each class may have a folder of each.
 _VIEWS = frozenset(
     (
@@ -85,16 +85,3 @@ def _without_lone_folder(below: list[_Path]) -> list[_Path]:
 
 def _is_view(name: str) -> bool:
     return name.lower() in _VIEWS or name.rstrip("0123456789").lower() in ("", "s", "session", "cam", "view")
-
-
-def listed(names: Iterable[str]) -> str:
-    """Folders for a message."""
-    names = sorted(names)
-    shown = ", ".join(f"{name}/" for name in names[:_SHOWN])
-    return f"{shown}, ... ({len(names)})" if len(names) > _SHOWN else shown
-
-
-def parts_key(roles: Mapping[str, Role]) -> str:
-    """`data.parts` as to be written in an experiment."""
-    shown = ", ".join(f'"{name}" = "{role}"' for name, role in list(roles.items())[:_SHOWN])
-    return f"data.parts = {{ {shown} }}"

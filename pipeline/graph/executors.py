@@ -11,7 +11,6 @@ from pipeline.config.executors import ExecutorConfig
 from pipeline.config.stages import RuntimeConfig
 from pipeline.graph.local_executor import LocalExecutor
 from pipeline.graph.node import STAGES
-from pipeline.graph.slurm.nodes import check_nodes
 from pipeline.graph.stage_command import StageCommand
 from pipeline.graph.subprocesses import run_stage
 
@@ -49,9 +48,11 @@ def executor_named(
         raise ValueError("executor=slurm: there is no sbatch here; run this where jobs are submitted")
     if find_spec("submitit") is None:
         raise ValueError("executor=slurm: needs the library submitit: pip install -e '.[cluster]'")
-    check_nodes(config.slurm, runtime or RuntimeConfig(), [*STAGES])
     from pipeline.graph.slurm.executor import SlurmExecutor
     from pipeline.graph.slurm.following import leave_jobs
+    from pipeline.graph.slurm.nodes import check_nodes
+
+    check_nodes(config.slurm, runtime or RuntimeConfig(), [*STAGES])
 
     def hang_up(number: int, frame: FrameType | None) -> None:
         leave_jobs()  # the terminal is gone, but the jobs are still wanted

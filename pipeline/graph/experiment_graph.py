@@ -3,6 +3,7 @@
 import fnmatch
 import os
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -156,8 +157,7 @@ class ExperimentGraph:
 
     def other_owner(self) -> str | None:
         """One line about another experiment that has the same folder of results; None if there is none."""
-        config = self.experiment.model_dump(mode="json")
-        return other_owner(self.graph.results, self.experiment.name, self.argument, config)
+        return other_owner(self.graph.results, self.experiment.name, self.argument, self._resolved)
 
     def record(self) -> None:
         """Write the experiment's record of its existing artifacts, and link them in its folder.
@@ -168,7 +168,11 @@ class ExperimentGraph:
         if other := self.other_owner():
             raise ValueError(other)
         argument = recorded_argument(self.graph.results, self.argument)
-        self.graph.record(self.experiment.name, self.experiment.model_dump(mode="json"), argument)
+        self.graph.record(self.experiment.name, self._resolved, argument)
+
+    @cached_property
+    def _resolved(self) -> dict[str, Any]:
+        return self.experiment.model_dump(mode="json")
 
     def _is_done(self, study: Node) -> bool:
         """Whether the table of a study exists and is current."""

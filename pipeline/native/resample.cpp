@@ -19,11 +19,10 @@ struct Banded {
         std::vector<float> weights;    // (rows, count) if `most` are the tile's rows, else (count, kLanes)
     };
     long in, out;
-    bool transposed;
     std::vector<Part> parts;
 
     template <class At>
-    Banded(long in, long out, bool transposed, At at) : in(in), out(out), transposed(transposed) {
+    Banded(long in, long out, bool transposed, At at) : in(in), out(out) {
         const long most = transposed ? kLanes : hssl::kTileRows;
         for (long row = 0; row < out; row += most) {
             Part part{row, std::min(most, out - row), in, 0, {}};

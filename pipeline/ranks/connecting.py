@@ -8,13 +8,12 @@ import ctypes
 import numpy as np
 
 from pipeline.ranks.exchange import Ranks, RanksDiffer, exchange_by, ranks_of_this_process
-from pipeline.ranks.nccl import Communicator, Nccl, NcclFailed
+from pipeline.ranks.nccl import UNIQUE_ID_BYTES, Communicator, Nccl, NcclFailed
 from pipeline.runtime.cuda.nccl import NcclMissing, load_nccl, nccl_version
 from pipeline.runtime.cuda.used import used_setup
 from pipeline.runtime.heartbeat import waiting_for_others
 
 _WORDS_BYTES = 300  # of a reason that is passed on
-_ID_BYTES = 128
 HOST = "MPI"  # what exchanges without NCCL
 
 
@@ -77,7 +76,7 @@ def joined(ranks: Ranks, nccl: Nccl, runtime: ctypes.CDLL) -> Communicator:
     Raises:
         NcclRefused: a rank could not join.
     """
-    unique_id, reason, communicator = bytes(_ID_BYTES), "", None
+    unique_id, reason, communicator = bytes(UNIQUE_ID_BYTES), "", None
     if ranks.is_first:
         try:
             unique_id = nccl.unique_id()

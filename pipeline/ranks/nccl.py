@@ -9,7 +9,7 @@ Source: nccl.h of NCCL 2, whose names, numbers and types are checked by the test
 import ctypes
 from collections.abc import Callable, Sequence
 
-_UNIQUE_ID_BYTES = 128
+UNIQUE_ID_BYTES = 128
 _FLOAT32, _SUM, _MEAN = 7, 0, 4  # ncclDataType_t, ncclRedOp_t
 _NON_BLOCKING, _NO_TIMING = 1, 2  # flags of streams and events: not ordered with the legacy stream; cheap
 _LEGACY_STREAM = ctypes.c_void_p(None)
@@ -22,7 +22,7 @@ class NcclFailed(RuntimeError):
 
 
 class _UniqueId(ctypes.Structure):
-    _fields_ = [("internal", ctypes.c_byte * _UNIQUE_ID_BYTES)]
+    _fields_ = [("internal", ctypes.c_byte * UNIQUE_ID_BYTES)]
 
 
 class Nccl:
@@ -47,8 +47,7 @@ class Nccl:
         number, stream = ctypes.c_int, [ctypes.c_void_p] * 2
         library.ncclAllReduce.argtypes = [*pointers, count, number, number, *stream]
         library.ncclAllGather.argtypes = [*pointers, count, number, *stream]
-        for name in ("ncclCommDestroy", "ncclCommAbort"):
-            getattr(library, name).argtypes = [ctypes.c_void_p]
+        library.ncclCommDestroy.argtypes = [ctypes.c_void_p]
         library.ncclCommGetAsyncError.argtypes = [ctypes.c_void_p, ctypes.POINTER(ctypes.c_int)]
 
     def unique_id(self) -> bytes:

@@ -5,14 +5,13 @@ information, edits the passages that the source marks, and assembles the result.
 those are passed directly to the compiler here, with the same resulting code.
 """
 
-import os
 import shlex
 import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
 
-from pipeline.storage.files import replacing
+from pipeline.runtime.compiler_script import written_script
 
 _MARK = "@begin"  # in the source, before a passage that the script edits
 _SCRIPT = """#!/bin/sh
@@ -47,10 +46,5 @@ def compile_operators_directly(jittor: ModuleType, folder: Path) -> None:
         jittor: the module, just imported for the processor.
         folder: Jittor's folder for these compilers and flags.
     """
-    script, text = folder / "operator-compiler", operator_script(sys.executable)
-    if not script.is_file() or script.read_text() != text:
-        with replacing(script) as partial:
-            partial.write_text(text)
-            partial.chmod(0o700)
-    if " " not in str(script) and os.access(script, os.X_OK):  # Jittor passes the command to a shell
-        jittor.flags.python_path = str(script)
+    if script := written_script(folder / "operator-compiler", operator_script(sys.executable)):
+        jittor.flags.python_path = script

@@ -8,6 +8,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_SECONDS = 1800
+# Begins an experiment with few images; keys of its schedule follow.
+FEW_IMAGES = """extends = "smoke"
+[data.photo_scenes]
+num_train = 64
+num_val = 32
+num_test = 32
+[schedule]
+"""
 # Contains images per second.
 TIMED = {"metrics.jsonl"}
 

@@ -7,20 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.real_project import LIMIT_SECONDS, artifacts, copy_project, ran, started
+from tests.cluster.real_project import FEW_IMAGES, LIMIT_SECONDS, artifacts, copy_project, ran, started
 from tests.pipeline.several_ranks import needs_mpi
 from tests.toy_stages.project import wait_for
 
 pytestmark = [pytest.mark.slow, needs_mpi]
 TASK = "pretrain:hssl-seed0"
 # Two threads on each node, as many as its job asks for: one for each rank of this machine.
-SETTINGS = """extends = "smoke"
-[data.photo_scenes]
-num_train = 64
-num_val = 32
-num_test = 32
-[schedule]
-epochs = 2
+SETTINGS = (
+    FEW_IMAGES
+    + """epochs = 2
 batch_size = 16
 [runtime]
 device = "cpu"
@@ -33,6 +29,7 @@ poll_seconds = 1
 partition = "pair"
 nodes = {nodes}
 """
+)
 
 
 def on_pair() -> str:

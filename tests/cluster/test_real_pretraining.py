@@ -15,6 +15,7 @@ import pytest
 
 from pipeline.training.metrics_log import read_metrics
 from tests.cluster.real_project import (
+    FEW_IMAGES,
     LIMIT_SECONDS,
     artifacts,
     copy_project,
@@ -30,13 +31,9 @@ pytestmark = pytest.mark.slow
 TASK = "pretrain:hssl-seed0"
 NUM_STEPS = 48
 # Threads as on the node, which gives one core. Warned half an hour before its end, a job has time to save.
-SETTINGS = """extends = "smoke"
-[data.photo_scenes]
-num_train = 64
-num_val = 32
-num_test = 32
-[schedule]
-epochs = 12
+SETTINGS = (
+    FEW_IMAGES
+    + """epochs = 12
 batch_size = 16
 [runtime]
 threads = 1
@@ -47,6 +44,7 @@ poll_seconds = 1
 time_minutes = 60
 warning_seconds = 1800
 """
+)
 HERE, THERE = (TASK, "experiment=my.toml"), (TASK, "experiment=my.toml", "executor=slurm")
 _WARNING_BIT = 1 << (signal.SIGUSR2 - 1)
 

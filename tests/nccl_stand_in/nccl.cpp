@@ -132,7 +132,6 @@ ncclResult_t ncclCommInitRank(ncclComm_t* made, int count, ncclUniqueId id, int 
 }
 
 ncclResult_t ncclCommDestroy(ncclComm_t) { return ncclSuccess; }
-ncclResult_t ncclCommAbort(ncclComm_t) { return ncclSuccess; }
 ncclResult_t ncclCommGetAsyncError(ncclComm_t, ncclResult_t* status) {
     *status = ncclSuccess;
     return ncclSuccess;

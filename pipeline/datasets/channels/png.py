@@ -1,14 +1,12 @@
 """Reads PNG files as numbers: grey and RGB of 8 or 16 bits."""
 
-import io
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from pipeline.datasets.channels.options import Options
 from pipeline.datasets.channels.stored import Stored
-from pipeline.datasets.decode import UndecodableImage, decode_values
+from pipeline.datasets.decode import UndecodableImage, decode_values, opened
 
 _BITS, _COLOUR_TYPE = 24, 25  # byte offsets
 _GREY, _PALETTE = 0, 3  # colour types
@@ -33,15 +31,10 @@ def read_png(data: bytes, options: Options) -> Stored:
 def _wide_colours(data: bytes, options: Options) -> np.ndarray:
     """(H, W, C) uint16: Pillow would keep the upper 8 bits only."""
     imagecodecs = _library()
+    opened(data, options.max_pixels)  # refuses too many pixels before they are decoded
     try:
-        with Image.open(io.BytesIO(data), formats=("PNG",)) as image:
-            width, height = image.size  # from the header
-        if width * height > options.max_pixels:
-            raise UndecodableImage(f"{width} x {height} pixels, more than max_pixels = {options.max_pixels}")
         values = imagecodecs.png_decode(data)
-    except UndecodableImage:
-        raise
-    except Exception as error:  # what both libraries raise for a damaged file is not documented
+    except Exception as error:  # what the library raises for a damaged file is not documented
         raise UndecodableImage(f"PNG that cannot be read: {type(error).__name__}: {error}") from error
     if values.dtype != np.uint16:
         raise UndecodableImage(f"expected values of 16 bits, found {values.dtype}")

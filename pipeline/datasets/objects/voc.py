@@ -9,7 +9,7 @@ from pipeline.config.data import DataConfig
 from pipeline.datasets.objects.annotated import AnnotatedImage, AnnotatedObject
 from pipeline.datasets.objects.corners import Corners, counting_of
 from pipeline.datasets.objects.source import ObjectImage, ObjectSource
-from pipeline.datasets.objects.voc_files import ANNOTATIONS, annotated_files, is_voc_boxes
+from pipeline.datasets.objects.voc_files import ANNOTATIONS, annotated_files
 from pipeline.datasets.objects.xml_file import xml_root
 from pipeline.datasets.passed_over import passed_over
 from pipeline.datasets.voc_layout import IMAGES
@@ -33,12 +33,12 @@ def read_voc_boxes(config: DataConfig, root: Path) -> ObjectSource:
         disagree.
     """
     inner = below_wrappers(root)
-    if not is_voc_boxes(inner):
+    files = annotated_files(inner, config.parts)
+    if files is None:
         raise ValueError(
             f"{root}: expected xml files in {ANNOTATIONS}/ beside {IMAGES}/, in folders called for "
             "annotations beside those of images, or one beside each image"
         )
-    files = annotated_files(inner, config.parts)
     notes = []
     if config.unannotated == "no-objects" and (bare := [file.image for file in files if file.is_bare]):
         files = [file._replace(problem=None) if file.is_bare else file for file in files]

@@ -1,7 +1,7 @@
 """Finds Pascal VOC's xml files and the images that belong to them."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
@@ -37,13 +37,11 @@ def _bare(split: str | None, image: str, expected: str) -> AnnotatedFile:
 
 def is_voc_boxes(root: Path) -> bool:
     """Whether a folder without wrappers has xml files where this reader expects them."""
-    if _has_voc_folders(root):
-        return True
-    return any(map(_has_xml_beside_images, _top_and_splits(root))) or _has_xml_apart(root)
+    return _arrangement(root) is not None
 
 
-def annotated_files(root: Path, parts: Mapping[str, Role]) -> list[AnnotatedFile]:
-    """Every image with its xml file, in a folder for which `is_voc_boxes` holds.
+def annotated_files(root: Path, parts: Mapping[str, Role]) -> list[AnnotatedFile] | None:
+    """Every image of a folder with its xml file; None where `is_voc_boxes` does not hold.
 
     By the lists in ImageSets/Main/, or all; else in folders of annotations and of images, whose other folders
     and names are the same; else each beside its image. The other folders may be splits.
@@ -54,11 +52,17 @@ def annotated_files(root: Path, parts: Mapping[str, Role]) -> list[AnnotatedFile
     Raises:
         ValueError: lists that disagree, or folders that could be splits or not.
     """
+    arrangement = _arrangement(root)
+    return None if arrangement is None else list(arrangement(root, parts))
+
+
+def _arrangement(root: Path) -> Callable[[Path, Mapping[str, Role]], Iterator[AnnotatedFile]] | None:
+    """How xml files lie to images: the function that pairs them; None: they are not where it would look."""
     if _has_voc_folders(root):
-        return list(_listed_files(root))
+        return _listed_files
     if any(map(_has_xml_beside_images, _top_and_splits(root))):
-        return list(_files_beside(root, parts))
-    return list(_files_apart(root, parts))
+        return _files_beside
+    return _files_apart if _has_xml_apart(root) else None
 
 
 def _top_and_splits(root: Path) -> list[Path]:
@@ -66,7 +70,7 @@ def _top_and_splits(root: Path) -> list[Path]:
     return [root, *splits]
 
 
-def _listed_files(root: Path) -> Iterator[AnnotatedFile]:
+def _listed_files(root: Path, _: Mapping[str, Role]) -> Iterator[AnnotatedFile]:
     images = images_by_name(root)
     annotated = {path.stem for path in (root / ANNOTATIONS).glob("*.xml")}
     listed = listed_names(root, "Main", images)

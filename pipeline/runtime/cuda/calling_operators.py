@@ -4,12 +4,11 @@ Jittor 1.3.11 gives every operator of a GPU to nvcc as CUDA. One that holds no k
 alone: 1.4 s of processor time in place of 4.2 s (CUDA 13.0, GCC 12). nvcc still calls it, with its own flags.
 """
 
-import os
 import shlex
 from pathlib import Path
 from types import ModuleType
 
-from pipeline.storage.files import replacing
+from pipeline.runtime.compiler_script import written_script
 
 _SCRIPT = """#!/bin/sh
 # Jittor calls this as its nvcc, for operators.
@@ -41,10 +40,5 @@ def compile_calls_as_cpp(jittor: ModuleType, folder: Path, nvcc: Path) -> None:
         folder: Jittor's folder for these compilers and flags.
         nvcc: the compiler that its core was compiled with.
     """
-    script, text = folder / "device-operator-compiler", operator_script(nvcc)
-    if not script.is_file() or script.read_text() != text:
-        with replacing(script) as partial:
-            partial.write_text(text)
-            partial.chmod(0o700)
-    if os.access(script, os.X_OK):
-        jittor.flags.nvcc_path = str(script)
+    if script := written_script(folder / "device-operator-compiler", operator_script(nvcc)):
+        jittor.flags.nvcc_path = script
