@@ -73,6 +73,11 @@ def _check(name: str, x: jt.Var, rows: np.ndarray, columns: np.ndarray) -> None:
 
 
 def plain_resample(x: jt.Var, rows: np.ndarray, columns: np.ndarray) -> jt.Var:
+    return _products(x, rows, columns)
+
+
+def _products(x: jt.Var, rows: np.ndarray, columns: np.ndarray) -> jt.Var:
+    """What both plain operators compute; neither calls the other, so a fault in one has its name alone."""
     batch, channels, height, width = x.shape
     if not _is_identity(columns):
         x = jt.matmul(x.reshape(-1, width), jt.array(columns.T).stop_grad())
@@ -86,7 +91,7 @@ def plain_resample(x: jt.Var, rows: np.ndarray, columns: np.ndarray) -> jt.Var:
 
 def plain_stack_resampled(maps: Sequence[jt.Var], matrices: Sequence[Matrices | None]) -> jt.Var:
     pairs = zip(maps, matrices, strict=True)
-    return jt.concat([x if pair is None else plain_resample(x, *pair) for x, pair in pairs], dim=1)
+    return jt.concat([x if pair is None else _products(x, *pair) for x, pair in pairs], dim=1)
 
 
 def fused_resample(x: jt.Var, rows: np.ndarray, columns: np.ndarray) -> jt.Var:
