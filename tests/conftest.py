@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.file_order import slow_files_first
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # Side by side (pytest -n), threads that spin while waiting would keep other processes from their cores.
@@ -30,6 +32,12 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Two processes when all tests run; none for chosen files, so that -s and a debugger work."""
     whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS and config.option.capture != "no"
     return 2 if whole and len(os.sched_getaffinity(0)) > 1 else 0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Beside another process, slow files start first; alone, tests run in the order of their names."""
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        items[:] = slow_files_first(items)
 
 
 @pytest.fixture
