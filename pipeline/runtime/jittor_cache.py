@@ -14,7 +14,7 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import IO
 
-from pipeline.runtime import compiled_headers, environment
+from pipeline.runtime import compiled_headers, environment, joined_sources
 from pipeline.runtime.cache import cache_root
 from pipeline.runtime.compiled_libraries import keep_digests
 from pipeline.runtime.mpi import without_mpi
@@ -23,7 +23,7 @@ from pipeline.runtime.processor import model_and_flags
 from pipeline.runtime.quiet_child import run_quietly
 from pipeline.storage.files import replacing, write_json
 
-# One object file per source file of Jittor 1.3.11's core; only for the progress line.
+# Object files of Jittor 1.3.11's core, one per source file; only for the progress line.
 _NUM_CORE_FILES = 157
 # Variables by which a user may change how Jittor compiles.
 _COMPILE_VARIABLES = ("cc_flags", "kernel_flags", "nvcc_flags", "debug", "enable_lto", "use_data_gz")
@@ -150,6 +150,10 @@ def first_compile(folder: Path, compiler: str, library: Path | None) -> None:
     """
     started = time.monotonic()
     load_globally(library)
+    if compiled_headers.core_flags(folder) and metadata.version("jittor").startswith(joined_sources.JITTOR):
+        import jittor_utils
+
+        joined_sources.compile_joined(jittor_utils, folder)
     import jittor
     import numpy as np
 

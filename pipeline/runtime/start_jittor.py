@@ -41,6 +41,7 @@ from pipeline.runtime.jittor_cache import (
     python_config,
 )
 from pipeline.runtime.jittor_files import jittor_files
+from pipeline.runtime.joined_sources import leave_joined
 from pipeline.runtime.onednn import onednn_paths
 from pipeline.runtime.operator_compiler import compile_operators_directly
 from pipeline.runtime.plain_paths import environment_problem
@@ -310,6 +311,9 @@ def _import_jittor(folder: Path, cuda: CudaSetup | None, *, with_cudnn: bool) ->
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            import jittor_utils
+
+            leave_joined(jittor_utils, folder)
             import jittor
     except SystemExit as leaving:
         discard(folder)
