@@ -27,6 +27,8 @@ from pipeline.config.section import (
 )
 from pipeline.pretrain.methods.settings import IbotConfig, MethodConfig
 
+_RANKS_HERE = "OMPI_COMM_WORLD_LOCAL_SIZE"  # set by mpirun in each rank: number of ranks on its host
+
 
 class RuntimeConfig(Section):
     """How to run, not what to compute: none of these settings enters a fingerprint."""
@@ -59,8 +61,9 @@ class RuntimeConfig(Section):
 
     @property
     def threads_per_rank(self) -> int:
-        """The threads of one rank, at least 1."""
-        return max(1, self.num_threads // self.devices)
+        """The threads of one rank, at least 1: in a rank, those of its host's ranks are `num_threads`."""
+        ranks_here = int(os.environ.get(_RANKS_HERE, self.devices))
+        return max(1, self.num_threads // ranks_here)
 
     @model_validator(mode="after")
     def _a_card_for_each_rank(self) -> "RuntimeConfig":

@@ -23,8 +23,11 @@ _FIRST_RANK_SECONDS = 3.0  # if all ranks refuse, the first one prints it and en
 _ENDING_SECONDS = 60  # for all ranks to leave MPI once everything is written
 
 
-def become_ranks(runtime: RuntimeConfig) -> None:
+def become_ranks(runtime: RuntimeConfig, output: Path) -> None:
     """Replace this process by mpirun with the ranks of the stage. Returns if it already is one of them.
+
+    Args:
+        output: the stage's artifact.
 
     Raises:
         MpiUnavailable: there is no Open MPI, a rank would have no GPU of its own, or the user's own mpirun
@@ -38,8 +41,9 @@ def become_ranks(runtime: RuntimeConfig) -> None:
         program = [sys.executable, *sys.orig_argv[1:]]
         command = mpi.command_of_ranks(found, runtime.devices, program, hosts=hosts)
         sys.stdout.flush()
-        watched = watch_ranks(runtime.devices, 60 * runtime.rank_silence_minutes)
-        os.execve(command[0], command, mpi.environment_of_ranks(runtime.threads_per_rank) | watched)
+        threads = max(1, runtime.num_threads // mpi.most_ranks_of_a_host(runtime.devices, hosts))
+        watched = watch_ranks(runtime.devices, 60 * runtime.rank_silence_minutes, output)
+        os.execve(command[0], command, mpi.environment_of_ranks(threads) | watched)
     if started != runtime.devices:
         raise mpi.MpiUnavailable(f"mpirun started {started} ranks, but runtime.devices is {runtime.devices}")
 
@@ -60,19 +64,18 @@ def device_and_threads(runtime: RuntimeConfig) -> tuple[str, int]:
     if mpi.num_ranks_started() is None:
         return runtime.device, runtime.threads
     card = mpi.card_of_rank(runtime.device)
-    threads = max(1, runtime.num_threads // mpi.num_ranks_here())
-    return "cpu" if card is None else f"cuda:{card.index}", threads
+    return "cpu" if card is None else f"cuda:{card.index}", runtime.threads_per_rank
 
 
 @contextmanager
-def as_rank(output: Path) -> Iterator[bool]:
+def as_rank(output: Path, runtime: RuntimeConfig) -> Iterator[bool]:
     """Run a rank's part of the stage; yields whether it is the first rank.
 
     Args:
         output: the stage's artifact; the logs of the other ranks are beside its log.
     """
     rank = mpi.rank_of_this_process()
-    heartbeat.begin(rank)
+    heartbeat.begin(rank, output, 60 * runtime.rank_silence_minutes)
     told = os.dup(2)
     if rank:
         log = os.open(output / log_of_rank(rank), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)

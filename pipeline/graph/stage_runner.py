@@ -89,8 +89,8 @@ def serve(
 
     if on_ranks and runtime.devices > 1:
         with _refusals_printed(output):
-            become_ranks(runtime)
-        with as_rank(output) as first:
+            become_ranks(runtime, output)
+        with as_rank(output, runtime) as first:
             work(writes_stamp=first)
     else:
         leave_mpi()

@@ -43,6 +43,7 @@ class Host:
 
     name: str  # also "user@name"
     line: int  # its line in the file, from 1
+    slots: int | None = None  # None: not stated
 
 
 def read_hosts(path: Path) -> list[Host]:
@@ -71,7 +72,7 @@ def read_hosts(path: Path) -> list[Host]:
         if problem is not None:
             problems.append(f"{_location(path, number)}: {problem}")
         first.setdefault(name, number)
-        hosts.append(Host(name, number))
+        hosts.append(Host(name, number, _slots(fields) if problem is None else None))
     if problems:
         raise HostsRefused(problems)
     if not hosts:
@@ -117,6 +118,11 @@ def _problem_of_line(fields: list[str]) -> str | None:
     if not (slots.isascii() and slots.isdecimal() and len(slots) <= _MOST_DIGITS and int(slots) > 0):
         return f"expected slots of 1 or more, found {_short(slots)!r}"
     return None
+
+
+def _slots(fields: list[str]) -> int | None:
+    """The slots of a valid line."""
+    return int(fields[-1]) if len(fields) > 1 else None
 
 
 def _short(text: str) -> str:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from pipeline.runtime import heartbeat
 from pipeline.runtime.cuda.cards import VISIBLE, NoSuchCard, cards_of_ranks
 from pipeline.runtime.cuda.driver import Card
 from pipeline.runtime.environment import original, with_threads
@@ -26,6 +27,7 @@ _COUNT, _RANK = "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_RANK"
 _COUNT_HERE, _RANK_HERE = "OMPI_COMM_WORLD_LOCAL_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK"
 _PREFIXES = ("OMPI_", "PMIX_", "PRTE_")
 _FORWARDED = ("PATH", "PYTHONPATH", "PYTHONUNBUFFERED", "VIRTUAL_ENV")  # to ranks on other hosts
+_WATCHED = (heartbeat.FILE, heartbeat.HOST)  # set later than the command is made
 
 
 class MpiUnavailable(RuntimeError):
@@ -142,7 +144,7 @@ def _on_hosts(mpi: Mpi, hosts: Path | None) -> list[str]:
     except HostsRefused as error:
         raise MpiUnavailable(str(error)) from error
     forwarded = [name for name in sorted(os.environ) if name.startswith("HSSL_") or name in _FORWARDED]
-    exported = [option for name in {*forwarded, *with_threads({}, 1)} for option in ("-x", name)]
+    exported = [option for name in {*forwarded, *with_threads({}, 1), *_WATCHED} for option in ("-x", name)]
     return ["--hostfile", str(hosts), "--prefix", str(mpi.mpirun.resolve().parent.parent), *exported]
 
 
@@ -158,6 +160,23 @@ def num_hosts_allocated() -> int:
     with suppress(KeyError, OSError):
         return len(set(Path(os.environ["PBS_NODEFILE"]).read_text().split())) or 1
     return 1
+
+
+def most_ranks_of_a_host(num_ranks: int, hosts: Path | None = None) -> int:
+    """Ranks of the host with the most, as far as that is known before mpirun places them; else `num_ranks`.
+
+    mpirun fills one host of a file after the other. Where a line has no slots, or there are too few in
+    all, it is not known.
+
+    Raises:
+        HostsRefused: the file of hosts is wrong.
+    """
+    if hosts is None:
+        return -(-num_ranks // num_hosts_allocated())
+    slots = [host.slots for host in read_hosts(hosts)]
+    if None in slots or sum(slots) < num_ranks:
+        return num_ranks
+    return min(num_ranks, max(slots))
 
 
 def num_ranks_started() -> int | None:

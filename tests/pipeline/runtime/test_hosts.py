@@ -35,7 +35,7 @@ def agent(tmp_path, monkeypatch) -> None:
 def test_hosts_are_read_with_their_lines(path):
     path.write_text("# ours\nnode-a slots=2\n\nme@node-b.lab slots = 4 # new\n10.0.0.7\nfd00::7\n")
     assert read_hosts(path) == [
-        Host("node-a", 2), Host("me@node-b.lab", 4), Host("10.0.0.7", 5), Host("fd00::7", 6)
+        Host("node-a", 2, 2), Host("me@node-b.lab", 4, 4), Host("10.0.0.7", 5), Host("fd00::7", 6)
     ]  # fmt: skip
 
 

@@ -136,3 +136,26 @@ def test_the_nodes_of_an_allocation_have_as_many_ranks_each(monkeypatch):
 def test_a_child_is_told_nothing_of_ranks():
     told = {"OMPI_COMM_WORLD_SIZE": "2", "PMIX_RANK": "1", "PRTE_LAUNCHED": "1", "OMP_NUM_THREADS": "1"}
     assert mpi.without_mpi(told) == {"OMP_NUM_THREADS": "1"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("a slots=2\nb slots=2\n", 2),
+        ("a slots=1\nb slots=3\n", 3),
+        ("a slots=64\n", 4),
+        ("a slots=1\nb slots=1\n", 4),  # too few: mpirun decides
+        ("a\nb slots=4\n", 4),
+    ],
+)
+def test_the_most_ranks_of_a_host_of_a_file(tmp_path, lines, expected):
+    (tmp_path / "hosts.txt").write_text(lines)
+    assert mpi.most_ranks_of_a_host(4, tmp_path / "hosts.txt") == expected
+
+
+def test_the_most_ranks_of_a_host_of_an_allocation(monkeypatch):
+    monkeypatch.delenv("SLURM_JOB_NUM_NODES", raising=False)
+    monkeypatch.delenv("PBS_NODEFILE", raising=False)
+    assert mpi.most_ranks_of_a_host(8) == 8
+    monkeypatch.setenv("SLURM_JOB_NUM_NODES", "3")
+    assert mpi.most_ranks_of_a_host(8) == 3
