@@ -6,9 +6,8 @@ Shapes: n boxes (RoIs), K classes; the class K is the background.
 import jittor as jt
 import numpy as np
 
-from pipeline import kernels
-from pipeline.detection.boxes import clipped, decode, decode_jt
-from pipeline.detection.losses import binary_cross_entropy, cross_entropy, giou_loss
+from pipeline.detection.boxes import clipped, decode, decode_gradient
+from pipeline.detection.losses import binary_cross_entropy, cross_entropy, giou_loss, with_gradient
 from pipeline.detection.masks import mask_targets
 from pipeline.detection.nms import nms
 from pipeline.detection.roi_heads import BoxHead
@@ -32,12 +31,20 @@ def box_losses(
 
     Source: iBOT's detection: GIoU of decoded boxes, weight 10, averaged over positive and negative boxes.
     """
-    rows = jt.array(head.box_rows(rois.labels).astype(np.int32))
-    refined = decode_jt(kernels.gather_rows(deltas.reshape(-1, 4), rows), rois.boxes, stage.stds)
-    # For negative boxes too, with weight 0: shapes stay the same, and without positive boxes the loss is 0.
-    distances = giou_loss(refined, jt.array(rois.targets)) * jt.array((rois.truth >= 0).astype(np.float32))
     count = count or len(rois.boxes)
-    return cross_entropy(logits, rois.labels, count), GIOU_WEIGHT * distances.sum() / count
+    losses, slopes = cross_entropy(logits.numpy(), rois.labels)
+    classes = with_gradient(logits, losses.sum() / count, slopes / count)
+    # The gradient has all rows: that of a negative box is 0.
+    rows, positive = head.box_rows(rois.labels), rois.truth >= 0
+    of_class = deltas.numpy().reshape(-1, 4)[rows[positive]]
+    proposals = rois.boxes[positive]
+    refined = decode(of_class, proposals, stage.stds)
+    distances, slopes = giou_loss(refined, rois.targets[positive])
+    gradient = np.zeros((deltas.numel() // 4, 4))
+    gradient[rows[positive]] = decode_gradient(slopes, of_class, proposals, stage.stds)
+    factor = GIOU_WEIGHT / count
+    boxes = with_gradient(deltas, factor * distances.sum(), factor * gradient.reshape(deltas.shape))
+    return classes, boxes
 
 
 def mask_rows(rois: RoiSamples, truths: list[GroundTruth]) -> np.ndarray:
@@ -57,8 +64,9 @@ def mask_loss(
         masks: n of (H, W) bool.
         count: of boxes over which the mean is taken; None: n.
     """
-    wanted = jt.array(mask_targets(masks, boxes, MASK_SIZE))
-    return binary_cross_entropy(logits, wanted).sum() / ((count or len(boxes)) * MASK_SIZE**2)
+    losses, slopes = binary_cross_entropy(logits.numpy(), mask_targets(masks, boxes, MASK_SIZE))
+    cells = (count or len(boxes)) * MASK_SIZE**2
+    return with_gradient(logits, losses.sum(dtype=np.float64) / cells, slopes / cells)
 
 
 def refined_boxes(

@@ -1,15 +1,9 @@
 """Encodes and decodes the deltas by which a network refines boxes.
 
-A box is x1, y1, x2, y2 in pixels, continuous: its width is x2 - x1. Everything is NumPy except `decode_jt`,
-so that targets can be made without Jittor.
+A box is x1, y1, x2, y2 in pixels, continuous: its width is x2 - x1. Everything is NumPy.
 """
 
-from typing import TYPE_CHECKING
-
 import numpy as np
-
-if TYPE_CHECKING:
-    import jittor as jt
 
 MAX_LOG_SCALE = float(np.log(1000 / 16))  # limit of a side's growth or shrinkage in one step
 _MIN_SIDE = 1e-3  # pixels: smaller sides are encoded as if they had this length
@@ -45,15 +39,16 @@ def decode(deltas: np.ndarray, proposals: np.ndarray, stds: tuple[float, ...]) -
     return np.concatenate([centers - half, centers + half], axis=1).astype(_float_type(deltas, proposals))
 
 
-def decode_jt(deltas: "jt.Var", proposals: np.ndarray, stds: tuple[float, ...]) -> "jt.Var":
-    """`decode` for a Jittor Var of deltas (n, 4) float32, with gradients."""
-    import jittor as jt
-
-    centers, sides = (jt.array(part.astype(np.float32)) for part in _centers_and_sides(proposals))
-    scaled = deltas * jt.array(np.array([stds], np.float32))
-    moved = centers + scaled[:, :2] * sides
-    half = 0.5 * sides * jt.exp(jt.clamp(scaled[:, 2:], -MAX_LOG_SCALE, MAX_LOG_SCALE))
-    return jt.concat([moved - half, moved + half], dim=1)
+def decode_gradient(
+    boxes_grad: np.ndarray, deltas: np.ndarray, proposals: np.ndarray, stds: tuple[float, ...]
+) -> np.ndarray:
+    """Slopes (n, 4) in the deltas, from those in the boxes that `decode` returns (n, 4)."""
+    sides = _centers_and_sides(proposals)[1]
+    scaled = deltas.astype(np.float64) * np.asarray(stds)
+    half = 0.5 * sides * np.exp(np.clip(scaled[:, 2:], -MAX_LOG_SCALE, MAX_LOG_SCALE))
+    to_low, to_high = np.split(boxes_grad, 2, axis=1)
+    to_half = (to_high - to_low) * half * (np.abs(scaled[:, 2:]) < MAX_LOG_SCALE)
+    return np.concatenate([(to_low + to_high) * sides, to_half], axis=1) * np.asarray(stds)
 
 
 def clipped(boxes: np.ndarray, height: float, width: float) -> np.ndarray:

@@ -1,62 +1,120 @@
-"""Losses of boxes and masks in plain Jittor, finite for every finite input, even an empty one."""
+"""Losses of boxes and masks with their slopes, finite for every finite input, even an empty one.
+
+A step has a few hundred boxes, and their numbers are in NumPy anyway, where the next boxes are chosen. In
+Jittor's operators the same arithmetic is hundreds of calls, each of which takes longer than what it computes.
+"""
 
 import jittor as jt
 import numpy as np
 
+from pipeline.kernels.operator import Operator
+
 _MIN_AREA = 1e-6  # square pixels: lower bound of an area in a denominator
 
+# Numbers that are not finite make losses that are not, which the loop refuses.
+_silent = np.errstate(divide="ignore", over="ignore", under="ignore", invalid="ignore")
 
-def giou_loss(boxes: jt.Var, targets: jt.Var) -> jt.Var:
-    """1 - generalised IoU of pairs of boxes.
+
+def with_gradient(x: jt.Var, value: float, gradient: np.ndarray) -> jt.Var:
+    """A function of `x` that is known already: its value (1,) float32.
 
     Args:
-        boxes: (n, 4) float32.
-        targets: (n, 4) float32.
+        x: float32, of any shape.
+        gradient: of the value to x, of the shape of x.
+    """
+    if tuple(x.shape) != gradient.shape:
+        raise ValueError(
+            f"with_gradient: x {tuple(x.shape)}, gradient {gradient.shape}; expected equal shapes"
+        )
+    return _Known()(x, value, gradient)
+
+
+class _Known(Operator):
+    def execute(self, x: jt.Var, value: float, gradient: np.ndarray) -> jt.Var:
+        self.gradient = gradient
+        return jt.array(np.array([value], np.float32))
+
+    def grad(self, value_grad: jt.Var) -> tuple[jt.Var | None, ...]:
+        # Flat, so that one compiled operator serves all shapes.
+        slopes = jt.array(self.gradient.astype(np.float32).reshape(-1))
+        return (slopes * value_grad).reshape(self.gradient.shape), None, None
+
+
+@_silent
+def giou_loss(boxes: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """1 - generalised IoU of pairs of boxes, (n, 4) each.
 
     Returns:
-        (n,) float32 in [0, 2]: 0 for equal boxes, increasing to 2 with their distance.
+        (n,) float64 in [0, 2]: 0 for equal boxes, increasing to 2 with their distance; and its slopes in
+        `boxes` (n, 4), where two sides meet the mean of both directions.
 
     Source:
         Generalized Intersection over Union (Rezatofighi et al. 2019), algorithm 1.
     """
-    common = _area(jt.minimum(boxes[:, 2:], targets[:, 2:]) - jt.maximum(boxes[:, :2], targets[:, :2]))
-    union = _area(boxes[:, 2:] - boxes[:, :2]) + _area(targets[:, 2:] - targets[:, :2]) - common
-    hull = _area(jt.maximum(boxes[:, 2:], targets[:, 2:]) - jt.minimum(boxes[:, :2], targets[:, :2]))
-    union, hull = jt.maximum(union, _MIN_AREA), jt.maximum(hull, _MIN_AREA)
-    return 1 - common / union + (hull - union) / hull
+    low, high = np.split(boxes.astype(np.float64), 2, axis=1)
+    target_low, target_high = np.split(targets.astype(np.float64), 2, axis=1)
+    common, in_common = _area(np.minimum(high, target_high) - np.maximum(low, target_low))
+    own, in_own = _area(high - low)
+    hull, in_hull = _area(np.maximum(high, target_high) - np.minimum(low, target_low))
+    union = own + _area(target_high - target_low)[0] - common
+    union, of_union = np.maximum(union, _MIN_AREA), (union > _MIN_AREA).astype(np.float64)
+    hull, of_hull = np.maximum(hull, _MIN_AREA), (hull > _MIN_AREA).astype(np.float64)
+    losses = 2 - common / union - union / hull
+    # By the chain rule: first to the areas, then to their sides, then to the edges.
+    to_own = (common / union**2 - 1 / hull) * of_union
+    to_common = (-1 / union - to_own)[:, None] * in_common
+    to_own, to_hull = to_own[:, None] * in_own, (union / hull**2 * of_hull)[:, None] * in_hull
+    outer_high, outer_low = _step(high - target_high), _step(target_low - low)
+    to_high = to_common * (1 - outer_high) + to_own + to_hull * outer_high
+    to_low = -(to_common * (1 - outer_low) + to_own + to_hull * outer_low)
+    return losses, np.concatenate([to_low, to_high], axis=1)
 
 
-def _area(sides: jt.Var) -> jt.Var:
-    """Areas (n,) from sides (n, 2); 0 if a side is negative."""
-    sides = jt.maximum(sides, 0.0)
-    return sides[:, 0] * sides[:, 1]
+def _area(sides: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Areas (n,) from sides (n, 2), 0 if a side is negative; and slopes in the sides (n, 2)."""
+    positive = np.maximum(sides, 0)
+    return positive[:, 0] * positive[:, 1], positive[:, ::-1] * (sides > 0)
 
 
-def smooth_l1(x: jt.Var, target: jt.Var, beta: float) -> jt.Var:
-    """Elementwise d - beta / 2 with d = |x - target|, and d^2 / (2 beta) where d is below beta."""
-    distance = jt.abs(x - target)
-    return jt.where(distance < beta, 0.5 / beta * distance * distance, distance - 0.5 * beta)
+def _step(x: np.ndarray) -> np.ndarray:
+    """1 above 0, 0 below, and a half at 0."""
+    return np.heaviside(x, 0.5)
 
 
-def binary_cross_entropy(logits: jt.Var, targets: jt.Var) -> jt.Var:
-    """Elementwise cross-entropy of sigmoid(logits) with targets in [0, 1], in nats."""
-    # Written by cases: at 0 the gradients of maximum and abs are arbitrary, and would not add up to 1/2.
-    positive = logits > 0
-    softplus = jt.where(positive, logits, 0.0) + jt.log(1 + jt.exp(jt.where(positive, -logits, logits)))
-    return softplus - logits * targets
+@_silent
+def smooth_l1(x: np.ndarray, target: np.ndarray, beta: float) -> tuple[np.ndarray, np.ndarray]:
+    """Elementwise d - beta / 2, d = |x - target|, or d^2 / (2 beta) for d below beta; and slopes in x."""
+    difference = x - target
+    distance = np.abs(difference)
+    near = distance < beta
+    values = np.where(near, 0.5 / beta * distance * distance, distance - 0.5 * beta)
+    return values, np.where(near, difference / beta, np.sign(difference))
 
 
-def cross_entropy(logits: jt.Var, labels: np.ndarray, count: float | None = None) -> jt.Var:
-    """Mean over the n rows of -log softmax(logits)[label], in nats; 0 for n = 0.
+@_silent
+def binary_cross_entropy(logits: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Elementwise cross-entropy of sigmoid(logits) with targets in [0, 1], in nats; and slopes."""
+    small = np.exp(-np.abs(logits))
+    values = np.maximum(logits, 0) + np.log1p(small) - logits * targets
+    return values, np.where(logits > 0, 1, small) / (1 + small) - targets
+
+
+@_silent
+def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """-log softmax(logits)[label] of each row, in nats.
 
     Args:
-        logits: (n, K) float32.
+        logits: (n, K).
         labels: (n,) integers in 0..K-1.
-        count: divides the sum over rows; None: n.
+
+    Returns:
+        (n,) float64, and slopes in the logits (n, K).
     """
-    num_rows, num_classes = logits.shape
-    chosen = jt.array(np.asarray(labels)[:, None] == np.arange(num_classes)[None]).float32()
-    # The largest logit cancels out of the loss, and so does its gradient.
-    shifted = logits - logits.max(dim=1, keepdims=True).stop_grad()
-    rows = jt.log(jt.exp(shifted).sum(dim=1)) - (shifted * chosen).sum(dim=1)
-    return rows.sum() / (count or max(num_rows, 1))
+    shifted = logits.astype(np.float64)
+    shifted -= shifted.max(axis=1, keepdims=True)
+    slopes = np.exp(shifted)
+    sums, own = slopes.sum(axis=1), (np.arange(len(labels)), labels)
+    losses = np.log(sums) - shifted[own]
+    slopes /= sums[:, None]
+    slopes[own] -= 1
+    return losses, slopes

@@ -10,9 +10,8 @@ import jittor as jt
 import numpy as np
 from jittor import nn
 
-from pipeline import kernels
 from pipeline.config.dense import DetectHeadConfig
-from pipeline.detection.losses import binary_cross_entropy, smooth_l1
+from pipeline.detection.losses import binary_cross_entropy, smooth_l1, with_gradient
 from pipeline.detection.proposals import Anchors, anchors_of_levels
 from pipeline.detection.sizes import RPN_BETA, RPN_OUTPUTS
 from pipeline.detection.targets import AnchorSamples
@@ -65,8 +64,14 @@ def rpn_losses(outputs: jt.Var, samples: list[AnchorSamples]) -> tuple[jt.Var, j
     if not len(rows):  # crowds cover everything
         nothing = 0 * outputs.sum()
         return nothing, nothing
-    picked = kernels.gather_rows(outputs.reshape(-1, RPN_OUTPUTS), jt.array(rows.astype(np.int32)))
-    wanted = jt.array(positive)
-    objectness = binary_cross_entropy(picked[:, 0], wanted)
-    distances = smooth_l1(picked[:, 1:], jt.array(deltas), RPN_BETA).sum(dim=1) * wanted
-    return objectness.sum() / count, distances.sum() / count
+    picked = outputs.numpy().reshape(-1, RPN_OUTPUTS)[rows].astype(np.float64)
+    objectness, to_logits = binary_cross_entropy(picked[:, 0], positive)
+    distances, to_deltas = smooth_l1(picked[:, 1:], deltas, RPN_BETA)
+    gradients = np.zeros((2, outputs.numel() // RPN_OUTPUTS, RPN_OUTPUTS), np.float32)
+    gradients[0, rows, 0] = to_logits / count
+    gradients[1, rows, 1:] = to_deltas * positive[:, None] / count
+    sums = objectness.sum(), (distances.sum(axis=1) * positive).sum()
+    return tuple(
+        with_gradient(outputs, value / count, gradient.reshape(outputs.shape))
+        for value, gradient in zip(sums, gradients, strict=True)
+    )

@@ -3,16 +3,16 @@ import math
 import numpy as np
 import pytest
 
-from pipeline.detection.boxes import clipped, decode, decode_jt, encode
+from pipeline.detection.boxes import clipped, decode, decode_gradient, encode
 
 STDS = (0.1, 0.1, 0.2, 0.2)
 
 
-def test_no_boxes(jt):
+def test_no_boxes():
     none = np.zeros((0, 4), np.float32)
     assert encode(none, none, STDS).shape == decode(none, none, STDS).shape == (0, 4)
     assert clipped(none, 5, 5).shape == (0, 4)
-    assert list(decode_jt(jt.zeros((0, 4)), none, STDS).shape) == [0, 4]
+    assert decode_gradient(none, none, none, STDS).shape == (0, 4)
 
 
 def test_a_known_step():
@@ -24,23 +24,24 @@ def test_a_known_step():
 
 
 @pytest.mark.parametrize("extent", [1, 8, 100, 1000])
-def test_decode_is_the_inverse_of_encode(jt, random_boxes, extent):
-    """T21: encode and decode are inverse to 4e-6 of the image's extent, in NumPy and in Jittor."""
+def test_decode_is_the_inverse_of_encode(random_boxes, extent):
+    """T21: encode and decode are inverse to 4e-6 of the image's extent."""
     boxes, proposals = random_boxes(500, extent), random_boxes(500, extent)
     deltas = encode(boxes, proposals, STDS)
     assert deltas.dtype == np.float32
     assert np.abs(decode(deltas, proposals, STDS) - boxes).max() <= 4e-6 * extent
-    assert np.abs(decode_jt(jt.array(deltas), proposals, STDS).numpy() - boxes).max() <= 4e-6 * extent
 
 
-def test_deltas_of_any_size_stay_finite(jt, random_boxes):
-    """T21: deltas of 1e4 give finite boxes; sides change by a factor of 62.5 at most."""
+def test_deltas_of_any_size_stay_finite(random_boxes):
+    """T21: deltas of 1e4 give finite boxes; sides change by a factor of 62.5 at most, then slopes are 0."""
     proposals = random_boxes(2, 100)
     for sign in (1, -1):
         deltas = np.full((2, 4), sign * 1e4, np.float32)
-        boxes, twin = decode(deltas, proposals, STDS), decode_jt(jt.array(deltas), proposals, STDS).numpy()
+        boxes = decode(deltas, proposals, STDS)
         assert np.isfinite(boxes).all()
-        assert np.allclose(twin, boxes, rtol=1e-5)
+        slopes = decode_gradient(np.ones((2, 4)) * [1, 2, 3, 4], deltas, proposals, STDS)
+        assert np.isfinite(slopes).all()
+        assert not slopes[:, 2:].any()
         ratio = (boxes[:, 2:] - boxes[:, :2]) / (proposals[:, 2:] - proposals[:, :2])
         assert ratio == pytest.approx(62.5**sign, rel=0.1)
 
@@ -52,7 +53,7 @@ def test_degenerate_boxes_encode_to_finite_numbers():
     assert decode(np.ones((1, 4), np.float32), point, STDS)[0].tolist() == [5, 5, 5, 5]
 
 
-def test_gradient_of_decoding(jt, random_boxes, rng):
+def test_gradient_of_decoding(random_boxes, rng):
     torch = pytest.importorskip("torch", reason="the optional `parity` extra (PyTorch) is not installed")
     proposals = random_boxes(20, 100)
     deltas = rng.normal(size=(20, 4)).astype(np.float32)
@@ -66,10 +67,8 @@ def test_gradient_of_decoding(jt, random_boxes, rng):
     expected = torch.stack([x - w / 2, y - h / 2, x + w / 2, y + h / 2], dim=1)
     (expected * torch.tensor(weights)).sum().backward()
 
-    var = jt.array(deltas)
-    boxes = decode_jt(var, proposals, STDS)
-    gradient = jt.grad((boxes * jt.array(weights)).sum(), var).numpy()
-    assert np.allclose(boxes.numpy(), expected.detach().numpy(), rtol=1e-5, atol=1e-4)
+    gradient = decode_gradient(weights, deltas, proposals, STDS)
+    assert np.allclose(decode(deltas, proposals, STDS), expected.detach().numpy(), rtol=1e-5, atol=1e-4)
     assert np.allclose(gradient, exact.grad.numpy(), rtol=1e-5, atol=1e-4)
 
 
