@@ -27,6 +27,10 @@ def run(
     data = open_probe(features, output, labels=labels, needs_val=config.needs_val)
     if data is None:
         return
+    if PROBES[config.name].on_card:
+        from pipeline.evaluate.neighbour_tiles.on_card import prepare
+
+        prepare(runtime, say=lambda text: print(text, flush=True))
     if data.is_multilabel:
         _score(config, output, data, runtime)
         return

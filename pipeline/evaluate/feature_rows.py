@@ -8,6 +8,39 @@ from pipeline.storage.mapped_rows import read_rows
 
 
 @dataclass(frozen=True, eq=False)
+class StackedRows:
+    """The rows of several arrays one after the other, (n, D): of queries that are searched for together."""
+
+    arrays: tuple["np.ndarray | FeatureRows", ...]  # each (n, D)
+
+    @property
+    def parts(self) -> list[slice]:
+        """The rows of each array."""
+        ends = np.cumsum([len(array) for array in self.arrays]).tolist()
+        return [slice(end - len(array), end) for array, end in zip(self.arrays, ends, strict=True)]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self), self.arrays[0].shape[1]
+
+    @property
+    def ndim(self) -> int:
+        return 2
+
+    def __len__(self) -> int:
+        return sum(len(array) for array in self.arrays)
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        first, end, _ = rows.indices(len(self))
+        read = [
+            array[max(first, part.start) - part.start : min(end, part.stop) - part.start]
+            for array, part in zip(self.arrays, self.parts, strict=True)
+            if part.start < end and first < part.stop
+        ]
+        return read[0] if len(read) == 1 else np.concatenate(read)
+
+
+@dataclass(frozen=True, eq=False)
 class FeatureRows:
     """Features (n, sum of D): the channels of several arrays side by side, concatenated when rows are read.
 

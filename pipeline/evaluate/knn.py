@@ -20,6 +20,10 @@ class KnnPredictions:
     classes: np.ndarray  # (Q,) int64, the class with most votes, the lowest in a tie
     ranking: np.ndarray  # (Q, min(5, C)) int64, classes by descending votes, the lowest first in a tie
 
+    def of(self, queries: slice) -> "KnnPredictions":
+        """Those for some of the queries."""
+        return KnnPredictions(self.k, self.classes[queries], self.ranking[queries])
+
 
 def cut_ks(ks: tuple[int, ...], num_bank: int) -> tuple[int, ...]:
     """The numbers of neighbours in ascending order, cut to the bank's size, without duplicates."""
@@ -34,6 +38,7 @@ def classify(
     ks: tuple[int, ...],
     temperature: float,
     num_threads: int = 1,
+    on_card: bool = False,
 ) -> list[KnnPredictions]:
     """Classify queries by the vote of the k most similar bank rows, for every k, from one search.
 
@@ -43,6 +48,7 @@ def classify(
         bank_labels: (N,) int64, from 0.
         ks: numbers of neighbours; cut to N, see `cut_ks`.
         temperature: a neighbour of cosine similarity s votes with weight exp(s / temperature).
+        on_card: search on a GPU, see `nearest`.
 
     Returns:
         Predictions for each number of neighbours, in ascending order.
@@ -62,7 +68,7 @@ def classify(
     if bank_labels.min() < 0:
         raise ValueError("the bank holds images without a label")
     ks = cut_ks(ks, len(bank))
-    similarities, rows = nearest(queries, bank, ks[-1], num_threads=num_threads)
+    similarities, rows = nearest(queries, bank, ks[-1], num_threads=num_threads, on_card=on_card)
     weights = np.exp((similarities - similarities[:, :1]) / np.float32(temperature))
     num_classes = int(bank_labels.max()) + 1
     blocks = [slice(start, start + VOTE_QUERIES) for start in range(0, len(queries), VOTE_QUERIES)]

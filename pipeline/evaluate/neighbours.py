@@ -14,11 +14,13 @@ ones each time.
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from pipeline.evaluate.neighbour_tiles import on_card as card
 from pipeline.evaluate.neighbour_tiles.library import library
 from pipeline.evaluate.neighbour_tiles.tile import Block, Tile
 
@@ -30,7 +32,7 @@ _CENTRE_ROWS = 1024  # bank rows whose mean is the centre
 
 
 def nearest(
-    queries: np.ndarray, bank: np.ndarray, k: int, *, num_threads: int = 1
+    queries: np.ndarray, bank: np.ndarray, k: int, *, num_threads: int = 1, on_card: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find the k most similar bank rows of every query.
 
@@ -38,6 +40,8 @@ def nearest(
         queries: (Q, D), finite; need not be normalised; a zero row has similarity 0 with everything.
         bank: (N, D), likewise; may be memory-mapped, as it is read block by block.
         k: number of neighbours, at most N.
+        on_card: search on the GPU that `on_card.prepare` has found, if k is not too large: with the same
+            result.
 
     Returns:
         Cosine similarities (Q, k) float32, descending, and bank rows (Q, k) int64. Among equal similarities
@@ -46,11 +50,15 @@ def nearest(
     Raises:
         ValueError: shapes disagree, k is not in 1..N, or features are not finite.
         BuildError: the search cannot be compiled.
+        CardSearchError: the GPU failed.
     """
     if queries.ndim != 2 or bank.ndim != 2 or queries.shape[1] != bank.shape[1]:
         raise ValueError(f"queries {queries.shape} and bank {bank.shape} must be (Q, D) and (N, D)")
     if not 1 <= k <= len(bank) < 2**32:
         raise ValueError(f"k must be between 1 and the bank's {len(bank)} rows, got {k}")
+    if on_card and k <= card.MOST_NEIGHBOURS:
+        blocks = partial(_blocks, len(bank))
+        return card.search(queries, bank, blocks, _centre(bank), k, num_threads=num_threads)
     similarities = np.empty((len(queries), k), np.float32)
     rows = np.empty((len(queries), k), np.int64)
     # A query is held as it is, packed, and with its neighbours.
@@ -79,7 +87,7 @@ def _search(
             held.products = np.empty(size, np.float32)
         tile.search(block, held.products[:size].reshape(tile.num_queries, -1))
 
-    for numbers in _blocks(len(bank)):
+    for numbers in _blocks(len(bank), BLOCK_ROWS):
         block = Block(bank[numbers], numbers, centre, functions)
         list(pool.map(lambda tile, block=block: search(tile, block), tiles))
     return pool.map(Tile.best, tiles)
@@ -93,9 +101,9 @@ def _centre(bank: np.ndarray) -> np.ndarray:
     return (rows[used] / lengths[used, None]).sum(axis=0).astype(np.float32) / np.float32(len(rows))
 
 
-def _blocks(num_rows: int) -> Iterator[np.ndarray]:
+def _blocks(num_rows: int, of_block: int) -> Iterator[np.ndarray]:
     """Row numbers of each block, ascending: runs of RUN_ROWS rows, spread evenly over the bank."""
-    num_blocks = -(-num_rows // BLOCK_ROWS)
+    num_blocks = -(-num_rows // of_block)
     runs = np.arange(0, num_rows, RUN_ROWS)
     for block in range(num_blocks):
         rows = (runs[block::num_blocks, None] + np.arange(RUN_ROWS)).ravel()

@@ -92,8 +92,9 @@ class Forecasts:
                 return forecast.position_seconds(images)
             case PixelsConfig():
                 return forecast.pixels_seconds(config, images, machine)
-            case KnnConfig() if channels := _channels(node):
-                return forecast.knn_seconds(channels, images, machine)
+            case KnnConfig():
+                channels = _channels(node) if on_processor(node.runtime) else None
+                return forecast.knn_seconds(channels, images, machine) if channels else None
             case FewShotConfig() if channels := _channels(node):
                 return forecast.few_shot_seconds(config, channels, images, machine)
         backbone = backbone_of(node)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import cached_property
 
 from pipeline.config.executors import LocalConfig
+from pipeline.evaluate.probes.settings import PROBES
 from pipeline.graph.device_pool import cards_taken, cards_to_share
 from pipeline.graph.stage_command import StageCommand
 from pipeline.graph.stages_on_ranks import num_ranks
@@ -23,6 +24,12 @@ from pipeline.storage.files import read_json, write_json
 def threads_of_stage(threads: int, at_once: int) -> int:
     """Threads of each of `at_once` stages: `runtime.threads`, or its share of the cores."""
     return threads or max(1, len(os.sched_getaffinity(0)) // at_once)
+
+
+def _computes_on_card(job: dict) -> bool:
+    """Whether the stage uses a card without Jittor."""
+    probe = PROBES.get(job["stage"])
+    return probe is not None and probe.on_card and job["runtime"]["kernels"] == "fused"
 
 
 class LocalExecutor:
@@ -79,7 +86,7 @@ class LocalExecutor:
     def _cards_for(self, job: dict) -> tuple[int, ...]:
         """The cards of which a stage needs one, or one for each rank; empty if it needs none."""
         device = job["runtime"]["device"]
-        if "jittor" not in job["libraries"] or device == "cpu":
+        if device == "cpu" or not ("jittor" in job["libraries"] or _computes_on_card(job)):
             return ()
         index = card_index(device)
         return self._cards if index is None else (index,)

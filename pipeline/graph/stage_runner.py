@@ -22,6 +22,7 @@ from pipeline.graph.libraries import installed_version
 from pipeline.graph.printable import error_text, print_refusal, printable_output
 from pipeline.graph.stage_ranks import as_rank, become_ranks, device_and_threads, leave_mpi
 from pipeline.runtime import compiled_libraries
+from pipeline.runtime.cuda.used import used_setup
 from pipeline.runtime.heartbeat import waiting_for_others
 from pipeline.runtime.processor import model_name
 from pipeline.storage.artifacts import output_records, write_stamp
@@ -130,6 +131,8 @@ def _run_job(
         if job.runs:
             inputs["runs"] = [_run(values) for values in job.runs]
         content = run(config, output, runtime=runtime, **inputs)
+        if (setup := used_setup()) is not None:  # also without Jittor
+            device, card = "cuda", f"{setup.card.name} (cuda:{setup.card.index})"
         if not writes_stamp:
             return
         stamp = {

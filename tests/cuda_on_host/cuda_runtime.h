@@ -248,6 +248,12 @@ T __shfl_up_sync(unsigned, T value, int delta) {
     const unsigned lane = cuda_on_host::lane();
     return cuda_on_host::shuffled(value, lane >= static_cast<unsigned>(delta) ? lane - delta : lane);
 }
+inline unsigned __ballot_sync(unsigned, int value) {
+    const cuda_on_host::Slot* all = cuda_on_host::exchange({{value != 0}});
+    unsigned found = 0;
+    for (int i = 0; i < cuda_on_host::kLanes; i++) found |= static_cast<unsigned>(all[i].words[0]) << i;
+    return found;
+}
 template <class T>
 T __ldg(const T* address) {
     return *address;
@@ -259,6 +265,7 @@ inline unsigned __float_as_uint(float value) {
     std::memcpy(&bits, &value, sizeof bits);
     return bits;
 }
+inline int __popc(unsigned bits) { return __builtin_popcount(bits); }
 inline float rsqrtf(float value) { return 1.f / std::sqrt(value); }
 inline float __expf(float value) { return std::exp(value); }
 inline float __logf(float value) { return std::log(value); }
@@ -315,9 +322,14 @@ inline cudaError_t cudaMemsetAsync(void* to, int value, size_t size, cudaStream_
 }
 inline cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
 inline cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
+constexpr unsigned cudaStreamNonBlocking = 1;
+inline cudaError_t cudaStreamCreateWithFlags(cudaStream_t*, unsigned) { return cudaSuccess; }
+inline cudaError_t cudaStreamDestroy(cudaStream_t) { return cudaSuccess; }
 using cudaEvent_t = int;
 constexpr unsigned cudaEventDisableTiming = 2;
 inline cudaError_t cudaEventCreateWithFlags(cudaEvent_t*, unsigned) { return cudaSuccess; }
+inline cudaError_t cudaEventDestroy(cudaEvent_t) { return cudaSuccess; }
+inline cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) { return cudaSuccess; }
 inline cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t = nullptr) { return cudaSuccess; }
 inline cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
 

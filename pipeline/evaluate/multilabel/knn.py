@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pipeline.evaluate.feature_rows import FeatureRows
+from pipeline.evaluate.feature_rows import FeatureRows, StackedRows
 from pipeline.evaluate.knn import cut_ks
 from pipeline.evaluate.neighbours import nearest
 
@@ -15,13 +15,14 @@ _BLOCK_BYTES = 32 * 2**20  # of neighbours' classes in memory at once
 
 
 def vote_shares(
-    queries: np.ndarray | FeatureRows,
+    queries: np.ndarray | FeatureRows | StackedRows,
     bank: np.ndarray | FeatureRows,
     bank_classes: np.ndarray,
     *,
     ks: tuple[int, ...],
     temperature: float,
     num_threads: int = 1,
+    on_card: bool = False,
 ) -> Mapping[int, np.ndarray]:
     """The share of the k neighbours' votes for each class, for every k, from one search.
 
@@ -34,6 +35,7 @@ def vote_shares(
         bank_classes: (N, K), 1 where an image has the class, else 0.
         ks: numbers of neighbours; cut to N.
         temperature: a neighbour of cosine similarity s votes with weight exp(s / temperature).
+        on_card: search on a GPU, see `nearest`.
 
     Returns:
         k -> (Q, K) float32 in 0..1, in ascending order of k.
@@ -44,7 +46,7 @@ def vote_shares(
     if len(bank_classes) != len(bank) or not len(bank) or not len(queries):
         raise ValueError(f"expected queries, and rows with classes: {len(queries)}, {len(bank)}")
     ks = cut_ks(ks, len(bank))
-    similarities, rows = nearest(queries, bank, ks[-1], num_threads=num_threads)
+    similarities, rows = nearest(queries, bank, ks[-1], num_threads=num_threads, on_card=on_card)
     weights = np.exp((similarities - similarities[:, :1]) / np.float32(temperature))
     num_classes = bank_classes.shape[1]
     shares = {k: np.empty((len(queries), num_classes), np.float32) for k in ks}

@@ -1,13 +1,10 @@
 """The weighted k-NN probe for images with any number of classes, for every k at once."""
 
-from collections.abc import Mapping
-
-import numpy as np
-
 from pipeline.config.stages import RuntimeConfig
-from pipeline.evaluate.feature_rows import FeatureRows
+from pipeline.evaluate.feature_rows import StackedRows
 from pipeline.evaluate.multilabel.knn import vote_shares
 from pipeline.evaluate.multilabel.outcome import Scored, mean_average_precision
+from pipeline.evaluate.neighbour_tiles import on_card
 from pipeline.evaluate.probe_data import ProbeData
 from pipeline.evaluate.probes.knn import DEFAULT_K
 from pipeline.evaluate.probes.settings import KnnConfig
@@ -17,17 +14,18 @@ def score_by_knn(config: KnnConfig, data: ProbeData, runtime: RuntimeConfig) -> 
     """Scores with the k whose mean average precision is best on validation images, and with every k."""
     train, val, test = data.train, data.val, data.test
 
-    def vote(queries: FeatureRows) -> Mapping[int, np.ndarray]:
-        return vote_shares(
-            queries,
-            train.last_cls,
-            train.labels,
-            ks=config.ks,
-            temperature=config.temperature,
-            num_threads=runtime.num_threads,
-        )
-
-    on_test, on_val = vote(test.last_cls), None if val is None else vote(val.last_cls)
+    searched = StackedRows(tuple(split.last_cls for split in (test, val) if split is not None))
+    voted = vote_shares(
+        searched,
+        train.last_cls,
+        train.labels,
+        ks=config.ks,
+        temperature=config.temperature,
+        num_threads=runtime.num_threads,
+        on_card=on_card.is_ready(),
+    )
+    on_test, *others = ({k: shares[part] for k, shares in voted.items()} for part in searched.parts)
+    on_val = others[0] if others else None
     if on_val is None:
         best = min(on_test, key=lambda k: abs(k - DEFAULT_K))
         chosen = "no validation images to choose it on"

@@ -3,7 +3,9 @@
 import numpy as np
 
 from pipeline.config.stages import RuntimeConfig
-from pipeline.evaluate.knn import KnnPredictions, classify
+from pipeline.evaluate.feature_rows import StackedRows
+from pipeline.evaluate.knn import classify
+from pipeline.evaluate.neighbour_tiles import on_card
 from pipeline.evaluate.probe_data import ProbeData
 from pipeline.evaluate.probes.settings import KnnConfig
 from pipeline.measures.classification_rows import Metric, Outcome
@@ -15,22 +17,23 @@ def probe_knn(config: KnnConfig, data: ProbeData, runtime: RuntimeConfig) -> Out
     """Compute a metric for the k chosen on validation images, and one for every k."""
     subset, train, val, test = data.subset, data.train, data.val, data.test
 
-    def vote(queries: np.ndarray) -> list[KnnPredictions]:
-        return classify(
-            queries,
-            train.last_cls,
-            train.labels,
-            ks=config.ks,
-            temperature=config.temperature,
-            num_threads=runtime.num_threads,
-        )
-
-    voted = vote(test.last_cls)
+    # Together, so that the bank is read once, and uploaded once.
+    searched = StackedRows(tuple(split.last_cls for split in (test, val) if split is not None))
+    of_all = classify(
+        searched,
+        train.last_cls,
+        train.labels,
+        ks=config.ks,
+        temperature=config.temperature,
+        num_threads=runtime.num_threads,
+        on_card=on_card.is_ready(),
+    )
+    voted, *others = ([of_k.of(part) for of_k in of_all] for part in searched.parts)
     if val is None:
         best = int(np.argmin([abs(prediction.k - DEFAULT_K) for prediction in voted]))
         chosen = "no validation images to choose it on"
     else:
-        best = int(np.argmax([np.mean(of_k.classes == val.labels) for of_k in vote(val.last_cls)]))
+        best = int(np.argmax([np.mean(of_k.classes == val.labels) for of_k in others[0]]))
         chosen = "chosen on validation"
     common = f"k-NN{subset.description}, cosine, T={config.temperature:g}"
     headline, protocol = voted[best], f"{common}, k={voted[best].k} {chosen}"

@@ -81,11 +81,12 @@ class Probe:
     section: type[ProbeSection]
     title: str  # of its tasks
     of_label_shares: bool = False  # whether it also learns from a share of the labels
+    on_card: bool = False  # whether it computes on a GPU where there is one, without Jittor
 
 
 # Name, also of the section in an experiment and of the tasks -> the probe.
 PROBES: dict[str, Probe] = {
-    "knn": Probe(KnnConfig, "Weighted k-NN on the features", of_label_shares=True),
+    "knn": Probe(KnnConfig, "Weighted k-NN on the features", of_label_shares=True, on_card=True),
     "linear": Probe(LinearConfig, "Linear probe on the features"),
     "logistic": Probe(LogisticConfig, "Logistic regression on the features", of_label_shares=True),
 }

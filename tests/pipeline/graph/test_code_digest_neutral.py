@@ -45,6 +45,8 @@ HARMLESS = {
     "pipeline.graph.stage_runner": {"serve"},
     "pipeline.runtime.heartbeat": {"queued_for_others", "waiting_for_others"},
     "pipeline.runtime.cuda": {"Toolkit", "architecture", "toolkit"},
+    "pipeline.runtime.cuda.used": {"remember"},
+    "pipeline.runtime.cuda.without_jittor": {"take_card"},  # where the same is computed
     "pipeline.runtime.cuda.remedies": {"code_flag"},  # for which cards the same kernels are compiled
     "pipeline.pretrain.non_finite.first_step": {"explanation"},
     "pipeline.finetune.non_finite": {"explanation"},

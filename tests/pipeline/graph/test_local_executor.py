@@ -92,12 +92,15 @@ def test_a_number_of_threads_that_the_user_states_is_that_of_each_stage(place):
 def test_a_stage_that_does_not_compute_in_jittor_takes_no_card(place):
     executor = LocalExecutor(LocalConfig(devices=("cuda:0",)), at_once=1)
 
-    def cards(library: str, device: str) -> tuple[int, ...]:
-        runtime = {"device": device, "devices": 1, "threads": 0}
-        return executor._cards_for({"libraries": {library: "1"}, "runtime": runtime})
+    def cards(library: str, device: str, stage: str = "linear", kernels: str = "fused") -> tuple[int, ...]:
+        runtime = {"device": device, "devices": 1, "threads": 0, "kernels": kernels}
+        return executor._cards_for({"stage": stage, "libraries": {library: "1"}, "runtime": runtime})
 
     assert cards("numpy", "auto") == ()
     assert cards("jittor", "auto") == (0,)
+    # k-NN computes on a card by itself.
+    assert cards("numpy", "auto", "knn") == (0,)
+    assert cards("numpy", "cpu", "knn") == cards("numpy", "auto", "knn", "plain") == ()
     # The card that the user names is waited for, also where the pool does not have it.
     assert cards("jittor", "cuda:2") == (2,)
 
