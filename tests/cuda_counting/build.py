@@ -17,6 +17,7 @@ from tests.nccl_stand_in.build import stand_in_nccl
 
 _HERE = Path(__file__).resolve().parent
 _SOURCES = ("runtime.cpp", "driver.cpp", "libraries.cpp")
+_HEADERS = ("cards.h", "counts.h")
 _FLAGS = ("-std=c++17", "-O2", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror")
 _NAME = "-Wl,-soname,libcounting.so"
 _LIBRARIES = ("cudart.so.13", "cublas.so.13", "cublasLt.so.13", "curand.so.10")
@@ -52,7 +53,7 @@ class CountingToolkit:
 def counting_toolkit(real: Toolkit) -> CountingToolkit:
     """Compile the libraries, once; the compiler and the headers are those of `real`, CUDA 13."""
     digest = hashlib.sha256(repr((str(real.folder), _FLAGS, _NAME, _LIBRARIES)).encode())
-    for name in (*_SOURCES, "counts.h"):
+    for name in (*_SOURCES, *_HEADERS):
         digest.update((_HERE / name).read_bytes())
     folder = cache_root() / "native" / "cuda_counting" / digest.hexdigest()[:16]
     if not folder.is_dir():

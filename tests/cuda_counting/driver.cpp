@@ -1,17 +1,16 @@
-// A CUDA driver with one card, or COUNTING_CARDS, for the questions that are asked before a start.
+// A CUDA driver with one card, or COUNTING_CARDS, for the questions that are asked before a start. Like the real one it
+// shows what CUDA_VISIBLE_DEVICES names when it is initialised.
 #include <cuda.h>
 
 #include <cstdio>
-#include <cstdlib>
 
-static int cards() {
-    const char* told = std::getenv("COUNTING_CARDS");
-    return told ? std::atoi(told) : 1;
-}
+#include "cards.h"
+
+using counting::visible_cards;
 
 extern "C" {
 
-CUresult cuInit(unsigned) { return CUDA_SUCCESS; }
+CUresult cuInit(unsigned) { return visible_cards().empty() ? CUDA_ERROR_NO_DEVICE : CUDA_SUCCESS; }
 
 CUresult cuDriverGetVersion(int* version) {
     *version = CUDA_VERSION;
@@ -19,17 +18,18 @@ CUresult cuDriverGetVersion(int* version) {
 }
 
 CUresult cuDeviceGetCount(int* count) {
-    *count = cards();
+    *count = static_cast<int>(visible_cards().size());
     return CUDA_SUCCESS;
 }
 
 CUresult cuDeviceGet(CUdevice* device, int index) {
-    *device = index;
-    return index < cards() ? CUDA_SUCCESS : CUDA_ERROR_INVALID_DEVICE;
+    if (index < 0 || index >= static_cast<int>(visible_cards().size())) return CUDA_ERROR_INVALID_DEVICE;
+    *device = visible_cards()[static_cast<size_t>(index)];
+    return CUDA_SUCCESS;
 }
 
-CUresult cuDeviceGetName(char* name, int size, CUdevice) {
-    std::snprintf(name, static_cast<size_t>(size), "counting device");
+CUresult cuDeviceGetName(char* name, int size, CUdevice device) {
+    std::snprintf(name, static_cast<size_t>(size), "counting device %d", device);
     return CUDA_SUCCESS;
 }
 
@@ -46,8 +46,8 @@ CUresult cuDeviceGetAttribute(int* value, CUdevice_attribute attribute, CUdevice
     }
 }
 
-CUresult cuGetErrorName(CUresult, const char** name) {
-    *name = "an error of the counting driver";
+CUresult cuGetErrorName(CUresult status, const char** name) {
+    *name = status == CUDA_ERROR_NO_DEVICE ? "CUDA_ERROR_NO_DEVICE" : "an error of the counting driver";
     return CUDA_SUCCESS;
 }
 

@@ -10,6 +10,7 @@
 #include <map>
 #include <mutex>
 
+#include "cards.h"
 #include "counts.h"
 
 namespace {
@@ -159,10 +160,11 @@ cudaError_t cudaMemsetAsync(void*, int, size_t, cudaStream_t) { return cudaSucce
 // --- the device ----------------------------------------------------------------------------------
 
 cudaError_t cudaGetDeviceCount(int* count) {
-    *count = 1;
-    return cudaSuccess;
+    *count = static_cast<int>(counting::visible_cards().size());
+    return *count ? cudaSuccess : returned(cudaErrorNoDevice);
 }
 
+// A process uses the first card that it sees.
 cudaError_t cudaGetDevice(int* device) {
     *device = 0;
     return cudaSuccess;

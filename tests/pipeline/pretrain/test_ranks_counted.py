@@ -147,6 +147,22 @@ def test_what_is_exchanged_from_device_to_device_is_what_numpy_adds():
 
 
 @pytest.mark.parametrize(
+    ("visible", "cards"),
+    [(None, [0, 1]), ("1,0", [1, 0]), ("1", [1]), ("1,7,0", [1]), ("", [])],
+)
+def test_the_cards_are_those_that_the_user_leaves_visible(visible, cards):
+    code = (
+        "from pipeline.runtime.cuda.cards import installed_driver\n"
+        "print(*(card.name.split()[-1] for card in installed_driver().cards))"
+    )
+    variables = environment() if visible is None else environment(CUDA_VISIBLE_DEVICES=visible)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=variables, capture_output=True, text=True, check=True
+    )
+    assert [int(name) for name in done.stdout.split()] == cards
+
+
+@pytest.mark.parametrize(
     ("variables", "reason"),
     [
         ({"HSSL_NCCL": "/nowhere/libnccl.so.2"}, "rank 0: /nowhere/libnccl.so.2 cannot be loaded"),
