@@ -176,12 +176,12 @@ class Finetuning(Training[FinetuneState, FinetuneBatch, FinetuneOutcome]):
         Raises:
             FloatingPointError: a statistic is not finite.
         """
-        trained = {f"network/{name}" for name, _ in self.trained}
-        for name, value in state.tensors.items():
-            if name not in trained and not np.isfinite(value.numpy()).all():
+        statistics = running_statistics(state.network)
+        for name, values in zip(statistics, _read(list(statistics.values())), strict=True):
+            if not np.isfinite(values).all():
                 raise FloatingPointError(
-                    f"step {state.step}: {name} is not finite, though the losses are: a ReLU makes 0 of what "
-                    "is no number"
+                    f"step {state.step}: network/{name} is not finite, though the losses are: a ReLU makes 0 "
+                    "of what is no number"
                 )
 
     def explanation(self, state: FinetuneState, step: int, output: Path, say: Callable[[str], None]) -> str:
@@ -202,6 +202,22 @@ class Finetuning(Training[FinetuneState, FinetuneBatch, FinetuneOutcome]):
             return None
         rng = generator(self._seed, Purpose.DENSE_DROP_PATH, state.step)
         return drop_path_scales(rng, drop_path_rates(rate, backbone.depth, 0), 2, num_images)
+
+
+def running_statistics(network: nn.Module) -> dict[str, jt.Var]:
+    """Running statistics of the norms, by their parameters' names: what changes beside what is trained."""
+    named = network.named_parameters()
+    return {
+        name: value for name, value in named if name.rpartition(".")[2] in ("running_mean", "running_var")
+    }
+
+
+def _read(values: list[jt.Var]) -> list[np.ndarray]:
+    if not jt.flags.use_cuda or not values:
+        return [value.numpy() for value in values]
+    # As one array: Jittor moves a variable that is read to the host, and back when a kernel needs it.
+    ends = np.cumsum([value.numel() for value in values])[:-1]
+    return np.split(jt.concat([value.reshape(-1) for value in values]).numpy(), ends)
 
 
 def _optimizer(named: list[tuple[str, jt.Var]], depth: int, schedule: FinetuneSchedule) -> AdamW:

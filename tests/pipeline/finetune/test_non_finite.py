@@ -70,3 +70,17 @@ def test_what_a_relu_hides_from_the_loss_is_seen_in_the_running_statistics(jt, t
     assert "it began in step 3 by the batch's images (" in message
     assert (tmp_path / "checkpoint-non-finite" / "step3-batch.safetensors").is_file()
     assert not list(tmp_path.glob("checkpoint*.safetensors"))
+
+
+def test_a_logged_step_reads_running_statistics_and_no_frozen_weight(jt, monkeypatch):
+    from pipeline.finetune.training import Finetuning
+
+    network = toy_network(jt, frozen=True)
+    training = Finetuning(network, make_batch, lambda batch, scales: {}, SCHEDULE, 4, "r", 1)
+    read, numpy = [], jt.Var.numpy
+    monkeypatch.setattr(jt.Var, "numpy", lambda value: read.append(value.numel()) or numpy(value))
+    training.after_logged_step(training.fresh_state())
+    named = dict(network.named_parameters())
+    statistics = [value.numel() for name, value in named.items() if "running_" in name]
+    assert sum(read) == sum(statistics) > 0
+    assert len(named) > len(statistics)
