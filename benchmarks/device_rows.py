@@ -1,9 +1,10 @@
-"""The benchmark's rows on a GPU: the pretraining step against PyTorch on the same GPU, in one run.
+"""The benchmark's rows on a GPU: the pretraining step against PyTorch on the same GPU, in one run; and k-NN.
 
-In both programs the crops are on the GPU before a step begins, so the upload is not measured.
+In both programs the crops are on the GPU before a step begins, so the upload is not measured. Of k-NN it is:
+ours reads the bank from the host's memory in each search, faiss has it on the GPU.
 """
 
-from benchmarks.counting import step_images, steps_operations
+from benchmarks.counting import search_flops, step_images, steps_operations
 from benchmarks.rows import Row, Target
 
 _BATCH = 64
@@ -66,5 +67,20 @@ DEVICE_ROWS: tuple[Row, ...] = (
         other="official-step",
         name="the official computation in stock Jittor operators",
         least=8,
+    ),
+    Row(
+        name="knn-card",
+        title="exact k-NN, bank 1,280,000 x 384, 50,000 queries, k 200",
+        unit="s",
+        ours="card-search",
+        other="faiss-card-search",
+        other_name="faiss-gpu, flat index",
+        needs=("faiss",),
+        parameters={"queries": 50_000, "bank": 1_280_000, "channels": 384, "k": 200},
+        toy={"queries": 300, "bank": 500, "channels": 16, "k": 20},
+        flops=search_flops,
+        targets=(Target("ratio", at_least=1), Target("peak_share", at_least=0.6)),
+        repeats=5,
+        seconds=60,
     ),
 )

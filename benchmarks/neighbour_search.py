@@ -1,4 +1,4 @@
-"""Exact k-NN by brute force: ours, scikit-learn's and faiss's."""
+"""Exact k-NN by brute force: ours, scikit-learn's and faiss's, on the processor and on a GPU."""
 
 import time
 from abc import ABC, abstractmethod
@@ -75,6 +75,40 @@ class FaissSearch(_Search):
 
         faiss.omp_set_num_threads(self.threads)
         self.index = faiss.IndexFlatIP(self.bank.shape[1])
+        self.index.add(self.bank)
+
+    def search(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.index.search(self.queries, self.k)
+
+
+class CardSearch(_Search):
+    """`pipeline.evaluate.neighbours` on a GPU, with queries and bank in the host's memory before."""
+
+    def prepare(self) -> None:
+        from pipeline.config.stages import RuntimeConfig
+        from pipeline.evaluate.neighbour_tiles.on_card import is_ready, prepare
+
+        said: list[str] = []
+        prepare(RuntimeConfig(device="cuda"), said.append)
+        if not is_ready():
+            raise RuntimeError("; ".join(said))
+
+    def search(self) -> tuple[np.ndarray, np.ndarray]:
+        from pipeline.evaluate.neighbours import nearest
+
+        return nearest(self.queries, self.bank, self.k, num_threads=self.threads, on_card=True)
+
+
+class FaissCardSearch(_Search):
+    """faiss's flat index of inner products on a GPU, which holds the bank before a search begins."""
+
+    def prepare(self) -> None:
+        import faiss
+
+        if not hasattr(faiss, "StandardGpuResources"):
+            raise RuntimeError("this faiss is without GPUs: faiss-gpu is another package")
+        self.resources = faiss.StandardGpuResources()
+        self.index = faiss.GpuIndexFlatIP(self.resources, self.bank.shape[1])
         self.index.add(self.bank)
 
     def search(self) -> tuple[np.ndarray, np.ndarray]:

@@ -37,6 +37,8 @@ PROGRAMS: dict[str, Program] = {
     "our-search": Program("benchmarks.neighbour_search:OurSearch"),
     "sklearn-search": Program("benchmarks.neighbour_search:SklearnSearch"),
     "faiss-search": Program("benchmarks.neighbour_search:FaissSearch"),
+    "card-search": Program("benchmarks.neighbour_search:CardSearch"),
+    "faiss-card-search": Program("benchmarks.neighbour_search:FaissCardSearch"),
     "our-sweep": Program("benchmarks.learning_rate_sweep:OurSweep"),
     "disk-sweep": Program("benchmarks.learning_rate_sweep:DiskSweep"),
     "sweep-by-rate": Program("benchmarks.learning_rate_sweep:SweepByRate"),

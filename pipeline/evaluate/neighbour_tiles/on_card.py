@@ -114,7 +114,7 @@ def search(
     with ThreadPoolExecutor(num_threads) as pool:
         for start in range(0, len(queries), cut.slab):
             end = min(start + cut.slab, len(queries))
-            with _opened(cut, centre, k) as device:
+            with opened(cut, centre, k) as device:
                 for first in range(start, end, cut.block):
                     part = queries[first : min(first + cut.block, end)]
                     device.rows(len(part))[:] = part
@@ -138,7 +138,7 @@ def _read(
     list(pool.map(read, [slice(first, first + size) for first in range(0, len(numbers), size)]))
 
 
-class _Device:
+class Device:
     """A search of the library; what it holds is freed by `close`."""
 
     def __init__(self, cut: Sizes, centre: np.ndarray, k: int):
@@ -176,6 +176,13 @@ class _Device:
         bits = np.where(high >> 31, high & np.uint32(0x7FFFFFFF), ~high)
         return bits.view(np.float32), ~keys.astype(np.uint32)
 
+    def num_summed(self) -> int:
+        """Bank rows that were summed in float64, for all queries together."""
+        count = self._call("summed", ctypes.c_long, self._search)
+        if count < 0:
+            raise self._error()
+        return count
+
     def close(self) -> None:
         """Free the memory."""
         self._call("close", None, self._search)
@@ -206,8 +213,9 @@ class _Device:
 
 
 @contextmanager
-def _opened(cut: Sizes, centre: np.ndarray, k: int) -> Iterator[_Device]:
-    device = _Device(cut, centre, k)
+def opened(cut: Sizes, centre: np.ndarray, k: int) -> Iterator[Device]:
+    """A search on the device, closed at the end."""
+    device = Device(cut, centre, k)
     try:
         yield device
     finally:

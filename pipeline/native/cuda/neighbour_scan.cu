@@ -180,6 +180,7 @@ __global__ void __launch_bounds__(kThreads) take(Scan scan) {
     const float* left = scan.queries.rows + query * scan.channels;
     const double norm = scan.queries.norms[query];
     Key* best = scan.best + query * k;
+    if (threadIdx.x == 0) scan.summed[query] += num_candidates;
     for (long start = 0; start < num_candidates; start += scan.most) {
         const int part = static_cast<int>(min(static_cast<long>(scan.most), num_candidates - start));
         const Key worst = best[k - 1];

@@ -19,6 +19,7 @@ struct Scan {
     float* bars;       // (queries): what an estimate has to reach
     int* counts;       // (queries): candidates; more than `most`: the list is not whole
     unsigned* columns; // (queries, most): the candidates' rows of the block
+    long* summed;      // (queries): rows that were summed exactly so far
     Key* best;         // (queries, k): the nearest so far, the nearest first, 0 behind the last
 };
 

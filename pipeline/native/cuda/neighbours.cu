@@ -2,6 +2,7 @@
 #include "neighbours.h"
 
 #include <memory>
+#include <numeric>
 #include <vector>
 
 #include "neighbour_scan.cuh"
@@ -66,6 +67,8 @@ public:
         block_ = packed(block_rows, false);
         best_ = memory_.on_device<hssl::Key>(queries * k, "neighbours");
         check(cudaMemsetAsync(best_, 0, queries * k * sizeof(hssl::Key)), "neighbours");
+        summed_ = memory_.on_device<long>(queries, "candidates");
+        check(cudaMemsetAsync(summed_, 0, queries * sizeof(long)), "candidates");
         products_ = memory_.on_device<hssl::bf16>(tile * block_rows, "products");
         bars_ = memory_.on_device<float>(tile, "bars");
         counts_ = memory_.on_device<int>(tile, "candidates");
@@ -137,7 +140,7 @@ public:
                           static_cast<const hssl::bf16*>(nullptr), products_);
             hssl::scan_block({tile, block, largest_, products_, slot.numbers, count, padded_rows, channels_, searched_,
                               centre_square_, static_cast<int>(k_), static_cast<int>(most_), bars_, counts_, columns_,
-                              best_ + first * k_},
+                              summed_ + first, best_ + first * k_},
                              queries);
         }
         check(cudaEventRecord(slot.used), "a block");
@@ -153,6 +156,12 @@ public:
             check(cudaMemcpy(found, best_, held_ * k_ * sizeof *found, cudaMemcpyDeviceToHost), "neighbours");
         }
         return !not_finite;
+    }
+
+    long summed() {
+        std::vector<long> all(held_);
+        if (held_) check(cudaMemcpy(all.data(), summed_, held_ * sizeof(long), cudaMemcpyDeviceToHost), "candidates");
+        return std::accumulate(all.begin(), all.end(), 0L);
     }
 
 private:
@@ -182,6 +191,7 @@ private:
     Memory memory_;
     hssl::PackedRows queries_{}, block_{};
     hssl::Key* best_ = nullptr;
+    long* summed_ = nullptr;
     hssl::bf16* products_ = nullptr;
     float *bars_ = nullptr, *centre_ = nullptr;
     int *counts_ = nullptr, *not_finite_ = nullptr;
@@ -231,6 +241,10 @@ int hssl_device_neighbours_search(void* search, long slot, long count) {
 
 int hssl_device_neighbours_best(void* search, std::uint64_t* found) {
     return guarded(1, [&] { return as_search(search).best(found) ? 0 : 2; });
+}
+
+long hssl_device_neighbours_summed(void* search) {
+    return guarded(-1L, [&] { return as_search(search).summed(); });
 }
 
 void hssl_device_neighbours_close(void* search) { delete static_cast<Search*>(search); }

@@ -34,6 +34,9 @@ int hssl_device_neighbours_search(void* search, long slot, long count);
 // the row's number inverted; 0: fewer rows were searched. Returns 0, 1 if it failed, 2 if a row was not finite.
 int hssl_device_neighbours_best(void* search, std::uint64_t* found);
 
+// How many rows were summed exactly, for all queries together; -1 if it failed. The fewer, the more the estimates tell.
+long hssl_device_neighbours_summed(void* search);
+
 void hssl_device_neighbours_close(void* search);
 
 // Why the last call of this thread failed.
