@@ -80,7 +80,7 @@ def _overlaps(columns: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.n
     left, top, right, bottom = columns[:, touching].astype(np.float64)
     width = np.minimum(right, target[2]) - np.maximum(left, target[0])
     height = np.minimum(bottom, target[3]) - np.maximum(top, target[1])
-    common = np.clip(width, 0, None) * np.clip(height, 0, None)
+    common = np.maximum(width, 0) * np.maximum(height, 0)
     solid = common > 0
     own = (right - left) * (bottom - top)
     return touching[solid], common[solid], own[solid]

@@ -1,9 +1,18 @@
-"""Non-maximum suppression, exact and vectorised."""
+"""Non-maximum suppression, exact: by nms.cpp, or by NumPy if nothing can be compiled."""
+
+import ctypes
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 
 from pipeline.evaluate.box_overlap import box_iou
+from pipeline.native.build import BuildError, build_library
 
+_SOURCE = Path(__file__).resolve().with_name("nms.cpp")
+# Overlaps as in NumPy, to the last bit: one of exactly the threshold is none.
+_FLAGS = ("-ffp-contract=off",)
 _BLOCK = 128  # boxes whose overlaps with all the others are computed at once
 
 
@@ -28,13 +37,42 @@ def nms(
     if not len(boxes) == len(scores) == num_classes:
         raise ValueError(f"nms: {len(boxes)} boxes, {len(scores)} scores, {num_classes} classes")
     order = np.argsort(-np.asarray(scores, np.float64), kind="stable")
-    ranked = np.asarray(boxes, np.float64)[order]
-    if classes is None:
-        return order[_kept(ranked, iou_threshold)]
-    ranked_classes = np.asarray(classes)[order]
-    ranks = [np.flatnonzero(ranked_classes == name) for name in np.unique(ranked_classes)]
-    kept = [rank[_kept(ranked[rank], iou_threshold)] for rank in ranks]
-    return order[np.sort(np.concatenate(kept))] if kept else order
+    # Class after class, best first; without classes all are of one.
+    ranked_classes = np.zeros(len(order), np.int64) if classes is None else np.asarray(classes)[order]
+    by_class = np.argsort(ranked_classes, kind="stable")
+    sorted_classes = ranked_classes[by_class]
+    ends = np.append(np.flatnonzero(sorted_classes[1:] != sorted_classes[:-1]) + 1, len(order))
+    grouped = np.ascontiguousarray(boxes, np.float64).reshape(-1, 4)[order[by_class]]
+    kept = (_kept_by_numpy if _function() is None else _kept_by_library)(grouped, ends, iou_threshold)
+    return order[np.sort(by_class[kept])]
+
+
+def _kept_by_library(grouped: np.ndarray, ends: np.ndarray, iou_threshold: float) -> np.ndarray:
+    """(n,) bool: whether a box remains; boxes of a class are behind one another, best first, up to an end."""
+    kept, ends = np.empty(len(grouped), np.uint8), ends.astype(np.int64)
+    _function()(len(ends), ends.ctypes.data, grouped.ctypes.data, iou_threshold, kept.ctypes.data)
+    return kept.astype(bool)
+
+
+def _kept_by_numpy(grouped: np.ndarray, ends: np.ndarray, iou_threshold: float) -> np.ndarray:
+    """As `_kept_by_library`, in some 20 times the processor time."""
+    kept, start = np.zeros(len(grouped), bool), 0
+    for end in ends.tolist():
+        kept[start + _kept(grouped[start:end], iou_threshold)] = True
+        start = end
+    return kept
+
+
+@cache
+def _function() -> Callable[[int, int, int, float, int], None] | None:
+    try:
+        function = ctypes.CDLL(str(build_library("nms", [_SOURCE], _FLAGS))).hssl_nms
+    except (BuildError, OSError):  # NumPy gives the same boxes
+        return None
+    pointer = ctypes.c_void_p
+    function.argtypes = [ctypes.c_int64, pointer, pointer, ctypes.c_double, pointer]
+    function.restype = None
+    return function
 
 
 def _kept(ranked: np.ndarray, iou_threshold: float) -> np.ndarray:

@@ -8,14 +8,14 @@ import numpy as np
 
 def areas(boxes: np.ndarray) -> np.ndarray:
     """Areas (n,) of boxes (n, 4) in pixels; 0 if x2 < x1 or y2 < y1."""
-    return np.clip(boxes[:, 2] - boxes[:, 0], 0, None) * np.clip(boxes[:, 3] - boxes[:, 1], 0, None)
+    return np.maximum(boxes[:, 2] - boxes[:, 0], 0) * np.maximum(boxes[:, 3] - boxes[:, 1], 0)
 
 
 def intersections(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Areas (n, m) of the intersections of boxes (n, 4) with boxes (m, 4), in pixels."""
     width = np.minimum(a[:, None, 2], b[None, :, 2]) - np.maximum(a[:, None, 0], b[None, :, 0])
     height = np.minimum(a[:, None, 3], b[None, :, 3]) - np.maximum(a[:, None, 1], b[None, :, 1])
-    return np.clip(width, 0, None) * np.clip(height, 0, None)
+    return np.maximum(width, 0) * np.maximum(height, 0)
 
 
 def box_iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -1,7 +1,17 @@
 import numpy as np
 import pytest
 
+from pipeline.detection import nms as module
 from pipeline.detection.nms import nms
+
+
+@pytest.fixture(params=["compiled", "numpy"], autouse=True)
+def implementation(request, monkeypatch):
+    """Every test with both: the second one serves where nothing can be compiled."""
+    if request.param == "numpy":
+        monkeypatch.setattr(module, "_function", lambda: None)
+    elif module._function() is None:
+        pytest.skip("no C++ compiler here")
 
 
 def reference(boxes, scores, threshold, classes):
@@ -72,6 +82,27 @@ def test_no_boxes():
 def test_boxes_without_area_stay():
     boxes = np.array([[3, 3, 3, 3], [3, 3, 3, 3], [0, 0, 9, 9]], np.float32)
     assert nms(boxes, np.array([0.1, 0.2, 0.3]), 0.5).tolist() == [2, 1, 0]
+
+
+def test_equal_to_numpy_where_overlaps_are_close_to_the_threshold(rng, implementation):
+    """Corners on a coarse grid give many overlaps of exactly a half, a third, two thirds."""
+    corners = rng.integers(0, 6, (600, 2))
+    boxes = np.concatenate([corners, corners + rng.integers(0, 5, (600, 2))], axis=1).astype(np.float32) / 3
+    scores, classes = rng.random(600), rng.integers(-2, 3, 600)
+    for threshold in (0.0, 1 / 3, 0.5, 2 / 3, 1.0):
+        ends, grouped = np.array([len(boxes)]), boxes.astype(np.float64)
+        expected = module._kept_by_numpy(grouped, ends, threshold)
+        if module._function() is not None:
+            assert np.array_equal(module._kept_by_library(grouped, ends, threshold), expected)
+        whole = nms(boxes, scores, threshold, classes)
+        parts = [np.flatnonzero(classes == name) for name in range(-2, 3)]
+        alone = [rows[nms(boxes[rows], scores[rows], threshold)] for rows in parts]
+        assert sorted(whole.tolist()) == sorted(np.concatenate(alone).tolist())
+
+
+def test_boxes_that_are_no_numbers_stay():
+    boxes = np.array([[0, 0, 9, 9], [0, np.nan, 9, 9], [1, 0, 9, 9]], np.float32)
+    assert nms(boxes, np.array([0.9, 0.8, 0.7]), 0.5).tolist() == [0, 1]
 
 
 def test_lengths_that_differ(random_boxes):
