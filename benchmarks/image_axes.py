@@ -19,7 +19,18 @@ def _search(dtype: str) -> Axis:
     )  # fmt: skip
 
 
+def _command(name: str, description: str) -> Axis:
+    return Axis(
+        f"images, {description}", "idle-graph", _IMAGES, _TOY,
+        lambda images: {"images": images, "command": name},
+        "a finished experiment of shards of 10,000 images", _MANY_IMAGES,
+    )  # fmt: skip
+
+
 IMAGE_AXES: tuple[Axis, ...] = (
+    _command("all", "`doit run all` with nothing to do"),
+    _command("status", "`doit list --all --status`"),
+    _command("plan", "`doit run plan`"),
     Axis(
         "images of an opened set", "opened-set", _IMAGES, _TOY, _images,
         "opening a prepared set of shards, which stays open", _MANY_IMAGES,
@@ -36,11 +47,16 @@ IMAGE_AXES: tuple[Axis, ...] = (
     ),
     Axis(
         "images in shards", "shard-list", (5000, 10_000, 20_000), _TOY, _images,
-        "listing shards of 10,000 images", (20_000, 80_000, 320_000),
+        "listing shards of 10,000 images", (320_000, 1_280_000, 14_000_000),
     ),
     Axis(
         "images to prepare", "prepared-tables", (10_000, 20_000, 40_000), _TOY, _images,
-        "preparing without reading and decoding", (80_000, 320_000, 1_280_000),
+        "preparing without reading and decoding", _MANY_IMAGES,
+    ),
+    Axis(
+        "files to prepare", "preparing", (500, 1000, 2000), (60, 120),
+        lambda images: {"images": images, "side": 32},
+        "preparing JPEG files of 32 x 32 px, two workers", (20_000, 80_000, 320_000),
     ),
     Axis(
         "images of a report", "reported-images", (10_000, 20_000, 40_000), _TOY, _images,

@@ -1,6 +1,7 @@
 """The linear probe's sweep over learning rates: all rates at once, and one after the other."""
 
 import math
+import os
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -58,6 +59,34 @@ class DiskSweep(OurSweep):
         super().__init__(parameters, folder)
         np.save(folder / "features.npy", self.features)
         self.features = FeatureRows((np.load(folder / "features.npy", mmap_mode="r"),))
+
+
+class ColdSweep(DiskSweep):
+    """`DiskSweep` from a file that is not in the page cache when a repeat begins.
+
+    `report` returns the MiB of the file, and those that the last repeat had read from the disk.
+    """
+
+    def repeat(self) -> float:
+        path = self.features.parts[0].filename
+        with open(path, "rb") as stream:
+            os.fsync(stream.fileno())
+            os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+            self.mib = os.fstat(stream.fileno()).st_size / 2**20
+        before = _mib_from_disk()
+        seconds = super().repeat()
+        self.mib_from_disk = _mib_from_disk() - before
+        return seconds
+
+    def report(self) -> dict[str, float]:
+        """MiB."""
+        return {"mib": self.mib, "mib_from_disk": self.mib_from_disk}
+
+
+def _mib_from_disk() -> float:
+    """MiB that the storage has read for this process so far, as Linux reports it."""
+    lines = Path("/proc/self/io").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("read_bytes:")) / 2**20
 
 
 class SweepByRate(_Sweep):

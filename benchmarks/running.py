@@ -108,10 +108,11 @@ def _measure_growth(
     folder: Path, machine: dict[str, str], *, root: Path, threads: int, size: Size, say: Say
 ) -> list[str]:
     found, failures = [], []
+    patience = 8 * PATIENCE_SECONDS if size == "large" else PATIENCE_SECONDS
     for axis in IMAGE_AXES if size == "large" else (*AXES, *IMAGE_AXES):
         say(f"growth with {axis.quantity} ...")
         try:
-            points = measure_axis(axis, root=root, threads=threads, patience=PATIENCE_SECONDS, size=size)
+            points = measure_axis(axis, root=root, threads=threads, patience=patience, size=size)
         except WorkerFailed as error:
             failures.append(f"growth with {axis.quantity}: {error}")
             say(f"growth with {axis.quantity} FAILED: {error}")

@@ -16,7 +16,10 @@ from benchmarks.resident import reset_peak, resident_mib
 
 
 class LoadedProgram(Protocol):
-    """A loaded program. It may also have `extra`, further numbers for the report, and a method `report`."""
+    """A loaded program.
+
+    It may also have `extra`, further numbers for the report, `peak_mib`, and a method `report`.
+    """
 
     check: dict[str, float]  # numbers in which the compared program must agree
 
@@ -41,17 +44,23 @@ def serve(name: str, parameters: dict, folder: Path) -> None:
     try:
         program: LoadedProgram = PROGRAMS[name].load(parameters, folder)
         extra = getattr(program, "extra", {})
-        answer(check=program.check, extra=extra, peak_rss_mib=resident_mib("VmHWM"))
+        answer(check=program.check, extra=extra, peak_rss_mib=_peak_mib(program))
         # The comparison of weights with a file took memory that must not count.
         reset_peak()
         for request in sys.stdin:
             if request.strip() == "report":
                 answer(report=program.report())
             else:
-                answer(value=program.repeat(), peak_rss_mib=resident_mib("VmHWM"))
+                value = program.repeat()
+                answer(value=value, peak_rss_mib=_peak_mib(program))
     except Exception as error:
         traceback.print_exc()
         answer(error=f"{type(error).__name__}: {error}")
+
+
+def _peak_mib(program: LoadedProgram) -> float:
+    """Peak memory of this process; of a program whose work is done by others, theirs."""
+    return getattr(program, "peak_mib", None) or resident_mib("VmHWM")
 
 
 if __name__ == "__main__":
