@@ -102,8 +102,8 @@ class ScheduleConfig(Section):
     batch_size: PositiveInt = 256  # images per optimiser step
     accumulation_steps: PositiveInt = 1  # microbatches of a batch; the result is the same
     # What factors of matrix products are rounded to; sums, weights, optimiser, norms and losses stay float32.
-    # "bfloat16": linear layers, and on a GPU attention and stored activations; "tf32": on a GPU only;
-    # "auto": "bfloat16" on a GPU that supports it, else "float32".
+    # "bfloat16": linear layers, attention and stored activations, on a processor those of transformer
+    # blocks; "tf32": on a GPU only; "auto": "bfloat16" on a GPU that supports it, else "float32".
     precision: Literal["auto", "float32", "tf32", "bfloat16"] = "auto"
     base_lr: Positive = 7.5e-4  # peak learning rate for a batch of 256 images; scaled linearly
     min_lr: NonNegative = 2e-6  # at the end; not scaled

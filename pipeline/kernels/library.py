@@ -16,13 +16,17 @@ from pipeline.runtime.onednn import onednn_paths
 
 _FOLDER = Path(__file__).resolve().parent.parent / "native"
 _HEADERS = (
+    "attention_rounded.h",
+    "block.h",
     "chunks.h",
     "column_sums.h",
     "convolution.h",
     "kernels.h",
     "norm_rows.h",
     "normed_mlp.h",
+    "normed_mlp_rounded.h",
     "products.h",
+    "rounding.h",
     "tiles.h",
     "vector_math.h",
 )
@@ -40,11 +44,14 @@ _SOURCES = (
 )
 # These need oneDNN.
 _MATMUL_SOURCES = (
+    "attention_rounded.cpp",
     "block.cpp",
+    "block_rounded.cpp",
     "conv_norm.cpp",
     "convolution.cpp",
     "linear.cpp",
     "normed_mlp.cpp",
+    "normed_mlp_rounded.cpp",
     "products.cpp",
 )
 

@@ -10,18 +10,14 @@ from pipeline.kernels import device_layers, selection
 from pipeline.kernels.dense import (
     check_layers,
     forward,
-    forward_gelu,
-    gelu_again,
-    gelu_gradient,
     input_gradient,
     linear,
     mlp,
-    weight_gradient,
     weight_gradients,
 )
 from pipeline.kernels.normalization import check_norm, fused_norm, fused_norm_gradients, layer_norm
 from pipeline.kernels.operator import Operator, call
-from pipeline.kernels.precision import activation_dtype, multiplies_in_layers
+from pipeline.kernels.precision import activation_dtype, layer_function
 
 
 def normed_linear(
@@ -62,8 +58,7 @@ def normed_mlp(
     layers = expand, expand_bias, contract, contract_bias
     if not selection.fused_matmul():
         return mlp(layer_norm(x, norm_weight, norm_bias, eps), *layers)
-    operator = _NormedMlp() if multiplies_in_layers() else _NormedMlpInParts()
-    rows = operator(x.reshape(-1, x.shape[-1]), norm_weight, norm_bias, eps, *layers)
+    rows = _NormedMlp()(x.reshape(-1, x.shape[-1]), norm_weight, norm_bias, eps, *layers)
     return rows.reshape(*x.shape[:-1], contract.shape[0])
 
 
@@ -91,8 +86,9 @@ class _NormedMlp(Operator):
         places = ", ".join(f"in{i}_p" for i in range(7))
         rows = x.shape[0]
         shapes = (rows, contract.shape[0]), (rows, 2), (rows, expand.shape[0])
+        self.function = layer_function("normed_mlp")
         y, moments, z = call(
-            "normed_mlp",
+            self.function,
             f"{sizes}, {places}, out0_p, out1_p, out2_p",
             inputs,
             *shapes,
@@ -109,26 +105,6 @@ class _NormedMlp(Operator):
         norm, layers = norm_weight.shape, (expand.shape, expand.shape[:1], contract.shape, contract.shape[:1])
         inputs = [out_grad, *self.saved]
         x_grad, weight, bias, *others = call(
-            "normed_mlp_gradient", f"{sizes}, {places}", inputs, x.shape, norm, norm, *layers
+            f"{self.function}_gradient", f"{sizes}, {places}", inputs, x.shape, norm, norm, *layers
         )
         return x_grad, weight, bias, None, *others
-
-
-class _NormedMlpInParts(Operator):
-    """One call per part, for products of bfloat16 on a processor, which need all rows at once."""
-
-    def execute(self, x, norm_weight, norm_bias, eps, expand, expand_bias, contract, contract_bias) -> jt.Var:
-        normed, moments = fused_norm(x, norm_weight, norm_bias, eps)
-        z, y = forward_gelu(normed, expand, expand_bias)
-        self.saved = x, norm_weight, norm_bias, moments, expand, z, contract
-        self.eps = eps
-        return forward(y, contract, contract_bias)
-
-    def grad(self, out_grad: jt.Var) -> tuple[jt.Var | None, ...]:
-        x, norm_weight, norm_bias, moments, expand, z, contract = self.saved
-        contract_grads = weight_gradients(out_grad, gelu_again(z))
-        z_grad, expand_bias_grad = gelu_gradient(input_gradient(out_grad, contract), z)
-        normed, _ = fused_norm(x, norm_weight, norm_bias, self.eps)
-        expand_grad = weight_gradient(z_grad, normed)
-        norm_grads = fused_norm_gradients(input_gradient(z_grad, expand), x, norm_weight, moments)
-        return *norm_grads, None, expand_grad, expand_bias_grad, *contract_grads

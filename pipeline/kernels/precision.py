@@ -21,9 +21,9 @@ class _State:
 def use_precision(precision: Literal["auto", "float32", "tf32", "bfloat16"]) -> None:
     """Set the precision of the factors of matrix products; their sums are always float32.
 
-    It applies to the forward pass and to both gradients. Weights, optimiser, norms and losses stay float32.
-    So does attention on a processor; on a device it uses the same precision as linear layers, and stored
-    activations are bfloat16 with "bfloat16".
+    It applies to the forward pass and to both gradients, in linear layers and in the attention of
+    transformer blocks. Weights, optimiser, norms and losses stay float32. Activations that a block or an
+    MLP stores for its gradient are bfloat16 with "bfloat16".
 
     Args:
         precision: "auto" is bfloat16 on a device that supports it, else float32.
@@ -49,17 +49,17 @@ def current_precision() -> Precision:
 
 
 def activation_dtype() -> str:
-    """Type in which device kernels keep activations for the gradient."""
+    """Type in which layers of several products keep activations for the gradient."""
     return "bfloat16" if _State.precision == "bfloat16" else "float32"
 
 
-def multiplies_in_layers() -> bool:
-    """Whether a layer of several products is one call of the compiled library.
+def layer_function(name: str) -> str:
+    """The library's function for a layer of several products, such as "block", in the current precision.
 
-    Not with bfloat16 on a processor: its products round each weight once for all rows, but a layer in one
-    call takes some rows at a time.
+    On a processor there is one for each precision: what it keeps for the gradient has another type. The
+    device's functions go by `set_precision`.
     """
-    return selection.on_device() or (selection.fused_matmul() and _State.precision == "float32")
+    return f"{name}_rounded" if _State.precision == "bfloat16" and not selection.on_device() else name
 
 
 def _check(precision: Precision) -> None:

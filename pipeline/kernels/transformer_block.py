@@ -9,7 +9,7 @@ from pipeline.kernels.dense import check_layers, linear
 from pipeline.kernels.normalization import check_norm
 from pipeline.kernels.normed import normed_linear, normed_mlp
 from pipeline.kernels.operator import Operator, call
-from pipeline.kernels.precision import activation_dtype, multiplies_in_layers
+from pipeline.kernels.precision import activation_dtype, layer_function
 from pipeline.kernels.self_attention import attention
 
 
@@ -61,7 +61,7 @@ def transformer_block(
     check_layers(x, (w.qkv_weight, w.qkv_bias))
     check_layers(x, (w.out_weight, w.out_bias))
     check_layers(x, (w.expand, w.expand_bias), (w.contract, w.contract_bias))
-    if multiplies_in_layers():
+    if selection.fused_matmul():
         scales = [] if drop_path_scales is None else [drop_path_scales.stop_grad()]
         alone = jt.flags.no_grad and not selection.on_device()
         block = _block_alone if alone else _Block()
@@ -83,19 +83,21 @@ _GRADIENT = f"in0_shape0, in0_shape1, in0_shape2, in7_shape0, {_HEADS}"
 _GRADIENT_WEIGHTS = (0, 1, 2, 4, 6, 7, 8, 10)
 
 
-def _forward(inputs: list[jt.Var], num_heads: int, eps: float, kept: str, *shapes: tuple, dtypes=None):
+def _forward(
+    function: str, inputs: list[jt.Var], num_heads: int, eps: float, kept: str, *shapes: tuple, dtypes=None
+):
     """Inputs: x, the twelve weights, the scales of the branches if any; kept: further outputs."""
     path = "in13_p" if len(inputs) > 13 else "nullptr"
     weights = ", ".join(f"in{i}_p" for i in range(1, 13))
     arguments = f'{_FORWARD}, data["eps"], in0_p, {path}, {weights}, out0_p, {kept}'
     data = {"heads": num_heads, "eps": eps}
-    return call("block", arguments, inputs, inputs[0].shape, *shapes, data=data, dtypes=dtypes)
+    return call(function, arguments, inputs, inputs[0].shape, *shapes, data=data, dtypes=dtypes)
 
 
 def _block_alone(*inputs_and_sizes) -> jt.Var:
     """The same as `_Block`, for use without gradients."""
     *inputs, num_heads, eps = inputs_and_sizes
-    return _forward(inputs, num_heads, eps, ", ".join(["nullptr"] * 6))
+    return _forward(layer_function("block"), inputs, num_heads, eps, ", ".join(["nullptr"] * 6))
 
 
 class _Block(Operator):
@@ -107,8 +109,9 @@ class _Block(Operator):
         hidden, rows = weights[8].shape[0], batch * tokens
         kept, on_device = activation_dtype(), selection.on_device()
         inputs = [x, *weights]
-        self.num_heads, self.eps = num_heads, eps
+        self.num_heads, self.eps, self.function = num_heads, eps, layer_function("block")
         y, *saved = _forward(
+            self.function,
             inputs,
             num_heads,
             eps,
@@ -137,7 +140,7 @@ class _Block(Operator):
         if selection.on_device():
             sizes, data = f'{_GRADIENT}, data["eps"]', data | {"eps": self.eps}
         x_grad, *gradients = call(
-            "block_gradient",
+            f"{self.function}_gradient",
             f"{sizes}, in15_p, in0_p, {path}, {names}, {outputs}",
             inputs,
             x.shape,

@@ -1,61 +1,28 @@
 // A pre-norm transformer block as one call, forward and backward: each thread computes the whole block for its own
 // images. Products are oneDNN's.
+#include "block.h"
 #include "chunks.h"
 #include "column_sums.h"
 #include "kernels.h"
 #include "norm_rows.h"
-#include "normed_mlp.h"
 #include "products.h"
 
 namespace {
 
 using hssl::add_row_sums;
+using hssl::add_branch;
 using hssl::Arena;
 using hssl::multiply_exact;
+using hssl::scale_branch;
 using hssl::ThreadGradients;
-
-struct Sizes {
-    long images, tokens, channels, hidden, heads;
-    long depth() const { return channels / heads; }
-    hssl::MlpSizes mlp() const { return {channels, hidden, channels}; }
-};
-
-struct Weights {
-    const float *norm1_weight, *norm1_bias, *qkv_weight, *qkv_bias, *out_weight, *out_bias, *norm2_weight,
-        *norm2_bias, *expand, *expand_bias, *contract, *contract_bias;
-    hssl::MlpWeights mlp() const { return {norm2_weight, norm2_bias, expand, expand_bias, contract, contract_bias}; }
-};
-
-struct Gradients {
-    float *norm1_weight, *norm1_bias, *qkv_weight, *qkv_bias, *out_weight, *out_bias, *norm2_weight, *norm2_bias,
-        *expand, *expand_bias, *contract, *contract_bias;
-    hssl::MlpGradients mlp() const { return {norm2_weight, norm2_bias, expand, expand_bias, contract, contract_bias}; }
-};
+using Gradients = hssl::BlockGradients;
+using Sizes = hssl::BlockSizes;
+using Weights = hssl::BlockWeights;
 
 // Outputs of the forward pass for the gradient; all null without a gradient.
 struct Kept {
     float *qkv, *attended, *log_sums, *middle, *z, *moments1, *moments2;
 };
-
-// y = x + scale branch; each image has its scale, unless scales are null.
-void add_branch(long rows, long c, long tokens, const float* x, const float* branch, const float* scales, float* y) {
-#pragma omp parallel for schedule(static)
-    for (long i = 0; i < rows; i++) {
-        const float scale = scales ? scales[i / tokens] : 1.f;
-#pragma omp simd
-        for (long j = i * c; j < (i + 1) * c; j++) y[j] = x[j] + scale * branch[j];
-    }
-}
-
-// branch_grad = scale y_grad
-void scale_branch(long rows, long c, long tokens, const float* y_grad, const float* scales, float* branch_grad) {
-#pragma omp parallel for schedule(static)
-    for (long i = 0; i < rows; i++) {
-        const float scale = scales ? scales[i / tokens] : 1.f;
-#pragma omp simd
-        for (long j = i * c; j < (i + 1) * c; j++) branch_grad[j] = scale * y_grad[j];
-    }
-}
 
 void forward(const Sizes& s, double eps, const float* x, const float* path_scales, const Weights& w, float* y,
              const Kept& kept) {
@@ -114,17 +81,11 @@ void backward_chunk(const Sizes& s, long image, long images, const float* y_grad
 
 void backward(const Sizes& s, const float* y_grad, const float* x, const float* path_scales, const Weights& w,
               const Kept& kept, float* x_grad, const Gradients& g) {
-    const long c = s.channels, h = s.hidden;
-    const std::vector<ThreadGradients::One> all = {
-        {g.norm1_weight, c}, {g.norm1_bias, c},    {g.qkv_weight, 3 * c * c}, {g.qkv_bias, 3 * c},
-        {g.out_weight, c * c}, {g.out_bias, c},    {g.norm2_weight, c},       {g.norm2_bias, c},
-        {g.expand, h * c},   {g.expand_bias, h},   {g.contract, c * h},       {g.contract_bias, c}};
+    const std::vector<ThreadGradients::One> all = g.all(s);
     const int threads = ThreadGradients::affordable(hssl::threads_for(s.images, s.tokens), all);
     const ThreadGradients gradients(threads, all);
     hssl::each_chunk(s.images, s.tokens, threads, [&](int thread, long image, long images) {
-        const std::vector<float*> own = gradients.of(thread);
-        const Gradients share{own[0], own[1], own[2], own[3], own[4],  own[5],
-                              own[6], own[7], own[8], own[9], own[10], own[11]};
+        const Gradients share = Gradients::from(gradients.of(thread));
         backward_chunk(s, image, images, y_grad, x, path_scales, w, kept, x_grad, share);
     });
     gradients.add_up();

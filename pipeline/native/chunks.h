@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <vector>
 
+#include "rounding.h"
+
 namespace hssl {
 
 // Rows that a thread takes at once, unless an item has more: enough for fast products.
@@ -50,6 +52,8 @@ class Arena {
         next_ += (length + 15) / 16 * 16;
         return start;
     }
+    // Counts as half as many floats.
+    Rounded* take_rounded(long length) { return reinterpret_cast<Rounded*>(take((length + 1) / 2)); }
 
   private:
     float* next_;

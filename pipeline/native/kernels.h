@@ -41,6 +41,19 @@ void hssl_normed_mlp_gradient(long rows, long in_dim, long hidden_dim, long out_
                               float* norm_weight_grad, float* norm_bias_grad, float* expand_grad,
                               float* expand_bias_grad, float* contract_grad, float* contract_bias_grad);
 
+// The same with products of bfloat16; z is bfloat16.
+void hssl_normed_mlp_rounded(long rows, long in_dim, long hidden_dim, long out_dim, double eps, const float* x,
+                             const float* norm_weight, const float* norm_bias, const float* expand,
+                             const float* expand_bias, const float* contract, const float* contract_bias, float* y,
+                             float* moments, void* z);
+
+void hssl_normed_mlp_rounded_gradient(long rows, long in_dim, long hidden_dim, long out_dim, const float* y_grad,
+                                      const float* x, const float* norm_weight, const float* norm_bias,
+                                      const float* expand, const float* contract, const float* moments,
+                                      const void* z, float* x_grad, float* norm_weight_grad, float* norm_bias_grad,
+                                      float* expand_grad, float* expand_bias_grad, float* contract_grad,
+                                      float* contract_bias_grad);
+
 // A pre-norm transformer block: x, y (images, tokens, channels), path_scales (2, images) or null; the weights as in
 // `kernels.BlockWeights`. For the gradient it leaves qkv (rows, 3 channels), attended (rows, channels), log_sums as
 // of hssl_attention, middle (rows, channels): x after the attention, z (rows, hidden) before GELU, moments (2, rows,
@@ -61,6 +74,26 @@ void hssl_block_gradient(long images, long tokens, long channels, long hidden_di
                          float* qkv_weight_grad, float* qkv_bias_grad, float* out_weight_grad, float* out_bias_grad,
                          float* norm2_weight_grad, float* norm2_bias_grad, float* expand_grad,
                          float* expand_bias_grad, float* contract_grad, float* contract_bias_grad);
+
+// The same with products of bfloat16, also those of attention; qkv, attended and z are bfloat16.
+void hssl_block_rounded(long images, long tokens, long channels, long hidden_dim, long heads, double eps,
+                        const float* x, const float* path_scales, const float* norm1_weight, const float* norm1_bias,
+                        const float* qkv_weight, const float* qkv_bias, const float* out_weight, const float* out_bias,
+                        const float* norm2_weight, const float* norm2_bias, const float* expand,
+                        const float* expand_bias, const float* contract, const float* contract_bias, float* y,
+                        void* qkv, void* attended, float* log_sums, float* middle, void* z, float* moments);
+
+void hssl_block_rounded_gradient(long images, long tokens, long channels, long hidden_dim, long heads,
+                                 const float* y_grad, const float* x, const float* path_scales,
+                                 const float* norm1_weight, const float* norm1_bias, const float* qkv_weight,
+                                 const float* out_weight, const float* norm2_weight, const float* norm2_bias,
+                                 const float* expand, const float* contract, const void* qkv, const void* attended,
+                                 const float* log_sums, const float* middle, const void* z, const float* moments,
+                                 float* x_grad, float* norm1_weight_grad, float* norm1_bias_grad,
+                                 float* qkv_weight_grad, float* qkv_bias_grad, float* out_weight_grad,
+                                 float* out_bias_grad, float* norm2_weight_grad, float* norm2_bias_grad,
+                                 float* expand_grad, float* expand_bias_grad, float* contract_grad,
+                                 float* contract_bias_grad);
 
 // qkv (batch, tokens, 3 heads depth) -> out (batch, tokens, heads depth), log_sums (batch, heads, tokens):
 // the logarithm of each softmax's denominator.

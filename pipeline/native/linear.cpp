@@ -9,7 +9,8 @@ using hssl::multiply;
 
 namespace {
 
-// Calls visit(first row, number of rows): each thread with rows of its own, unless factors are rounded.
+// Calls visit(first row, number of rows): each thread with rows of its own, unless factors are rounded: then the weight
+// would be rounded for each chunk.
 template <class Visit>
 void each_rows(long rows, Visit visit) {
     const int threads = hssl::factors_are_rounded() ? 0 : hssl::threads_for(rows, 1);

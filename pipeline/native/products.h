@@ -1,6 +1,8 @@
 // Products of matrices, through oneDNN.
 #pragma once
 
+#include "rounding.h"
+
 namespace hssl {
 
 // c (rows, columns) = op(a) op(b), where op transposes what is 'T'; all dense, row-major float32. Factors are
@@ -8,17 +10,21 @@ namespace hssl {
 void multiply(char transpose_a, char transpose_b, long rows, long columns, long inner, const float* a, const float* b,
               float* c);
 
-// Whether factors are rounded: then `multiply` is for one thread at a time.
+// Whether factors are rounded.
 bool factors_are_rounded();
 
 // The same of float32 factors, whatever `hssl_round_factors` says, added to c if `add`.
 void multiply_exact(char transpose_a, char transpose_b, long rows, long columns, long inner, const float* a,
                     const float* b, float* c, bool add);
 
+// The same of factors that are rounded already.
+void multiply_rounded(char transpose_a, char transpose_b, long rows, long columns, long inner, const Rounded* a,
+                      const Rounded* b, float* c, bool add);
+
 }  // namespace hssl
 
 extern "C" {
 
-// From now on, round factors (1) or not (0).
-void hssl_round_factors(int on);
+// From now on, round factors (1) or not (0). 2: round, and multiply by oneDNN's documented interface alone.
+void hssl_round_factors(int how);
 }
