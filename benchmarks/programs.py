@@ -57,6 +57,7 @@ PROGRAMS: dict[str, Program] = {
     "dense-step": Program("benchmarks.dense_step:DenseStep", "jittor"),
     "torch-segmentation-step": Program("benchmarks.torch_segmentation_step:TorchSegmentationStep", "torch"),
     "torch-detection-step": Program("benchmarks.torch_detection_step:TorchDetectionStep", "torch"),
+    "rounded-losses": Program("benchmarks.rounded_losses:RoundedLosses", "jittor"),
     "memory-growth": Program("benchmarks.memory_growth:MemoryGrowth", "jittor"),
     "our-startup": Program("benchmarks.startup:Startup"),
     "torch-startup": Program("benchmarks.startup:TorchStartup"),
