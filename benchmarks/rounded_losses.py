@@ -79,6 +79,8 @@ def small_experiment(*, steps: int, batch: int, images: int) -> Experiment:
             "data.photo_scenes.num_test": 100,
             "backbone.embed_dim": 48,
             "backbone.depth": 2,
+            "features.num_blocks": 2,
+            "linear.num_blocks": 2,
             "auxiliary_head.depth": 2,
             "projection_head.hidden_dim": 128,
             "projection_head.bottleneck_dim": 32,

@@ -1,9 +1,10 @@
-// Multi-head attention whose products take bfloat16: weights and the slopes of scores are rounded once; softmax and sums
-// are float32. As in attention.cpp, each head of each image is one task.
+// Multi-head attention whose products take bfloat16: weights and the slopes of scores are rounded once; softmax and
+// sums are float32. As in attention.cpp, each head of each image is one task.
 #include "attention_rounded.h"
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 #include "tiles.h"
@@ -53,38 +54,49 @@ Sizes sizes_of(long tokens, long heads, long depth) {
             padded(depth),  (depth + 1) / 2, (tokens + 1) / 2,  1.f / std::sqrt(static_cast<float>(depth))};
 }
 
-// Of rows (tokens, depth): value (i, j), 0 beyond the end.
-inline Rounded value_of(const Rounded* rows, long i, long j, long height, long width, long stride) {
-    return i < height && j < width ? rows[i * stride + j] : 0;
-}
-inline Rounded value_of(const float* rows, long i, long j, long height, long width, long stride) {
-    return i < height && j < width ? rounded(rows[i * stride + j]) : 0;
-}
+inline void round_values(long size, const Rounded* from, Rounded* to) { std::memcpy(to, from, size * sizeof *to); }
+inline void round_values(long size, const float* from, Rounded* to) { hssl::round_row(size, from, to); }
 
-// to (tokens, depth / 2): pairs along the depth, as a left factor.
+inline Rounded value(Rounded x) { return x; }
+inline Rounded value(float x) { return rounded(x); }
+
+// to (tokens, depth / 2): pairs along the depth, as a left factor; the last one with 0 if the depth is odd.
 template <class Value>
 void pairs_of_rows(const Sizes& s, const Value* rows, long stride, Pair* to) {
-    for (long i = 0; i < s.tokens; i++)
-        for (long p = 0; p < s.depth_pairs; p++)
-            to[i * s.depth_pairs + p] = pair_of(value_of(rows, i, 2 * p, s.tokens, s.depth, stride),
-                                                value_of(rows, i, 2 * p + 1, s.tokens, s.depth, stride));
+    for (long i = 0; i < s.tokens; i++) {
+        Rounded* row = reinterpret_cast<Rounded*>(to + i * s.depth_pairs);
+        round_values(s.depth, rows + i * stride, row);
+        if (s.depth % 2) row[s.depth] = 0;
+    }
 }
 
-// to (depth / 2, tokens): the same pairs transposed, as a right factor.
-void transposed_pairs(const Sizes& s, const Rounded* rows, long stride, Pair* to) {
-    for (long i = 0; i < s.token_stride; i++)
-        for (long p = 0; p < s.depth_pairs; p++)
-            to[p * s.token_stride + i] = pair_of(value_of(rows, i, 2 * p, s.tokens, s.depth, stride),
-                                                 value_of(rows, i, 2 * p + 1, s.tokens, s.depth, stride));
+// to (depth / 2, tokens), zeros beyond the last token: such pairs transposed, as a right factor.
+void transposed(const Sizes& s, const Pair* pairs, Pair* to) {
+    for (long p = 0; p < s.depth_pairs; p++) {
+        Pair* row = to + p * s.token_stride;
+        const Pair* from = pairs + p;
+        const long stride = s.depth_pairs;
+#pragma omp simd
+        for (long i = 0; i < s.tokens; i++) row[i] = from[i * stride];
+        std::fill(row + s.tokens, row + s.token_stride, 0);
+    }
 }
 
-// to (tokens / 2, depth): pairs along the tokens, as a right factor.
+// to (tokens / 2, depth), zeros beyond the depth: pairs along the tokens, as a right factor.
 template <class Value>
 void pairs_of_tokens(const Sizes& s, const Value* rows, long stride, Pair* to) {
-    for (long p = 0; p < s.token_pairs; p++)
-        for (long j = 0; j < s.depth_stride; j++)
-            to[p * s.depth_stride + j] = pair_of(value_of(rows, 2 * p, j, s.tokens, s.depth, stride),
-                                                 value_of(rows, 2 * p + 1, j, s.tokens, s.depth, stride));
+    for (long p = 0; p < s.token_pairs; p++) {
+        Pair* row = to + p * s.depth_stride;
+        const Value *first = rows + 2 * p * stride, *second = first + stride;
+        if (2 * p + 1 == s.tokens) {
+#pragma omp simd
+            for (long j = 0; j < s.depth; j++) row[j] = value(first[j]);
+        } else {
+#pragma omp simd
+            for (long j = 0; j < s.depth; j++) row[j] = pair_of(value(first[j]), value(second[j]));
+        }
+        std::fill(row + s.depth, row + s.depth_stride, 0);
+    }
 }
 
 // weights (tokens) = exp(scale (scores - largest)), rounded, and zeros up to token_stride; returns their sum.
@@ -104,15 +116,17 @@ float exponentials(const Sizes& s, const float* scores, Rounded* weights, float&
 }
 
 void forward_head(const Sizes& s, const Rounded* query, Rounded* out, float* log_sums) {
-    const Rounded *key = query + s.out_row, *value = key + s.out_row;
-    Room room((s.tokens + s.token_stride) * s.depth_pairs + s.token_pairs * s.depth_stride +
+    const Rounded *key = query + s.out_row, *value_rows = key + s.out_row;
+    Room room((2 * s.tokens + s.token_stride) * s.depth_pairs + s.token_pairs * s.depth_stride +
               kQueries * (2 * s.token_stride + s.depth_stride));
-    Pair *queries = room.pairs(s.tokens * s.depth_pairs), *keys = room.pairs(s.depth_pairs * s.token_stride),
+    Pair *queries = room.pairs(s.tokens * s.depth_pairs), *key_rows = room.pairs(s.tokens * s.depth_pairs),
+         *keys = room.pairs(s.depth_pairs * s.token_stride),
          *values = room.pairs(s.token_pairs * s.depth_stride), *weights = room.pairs(kQueries * s.token_stride / 2);
     float *scores = room.floats(kQueries * s.token_stride), *mixed = room.floats(kQueries * s.depth_stride);
     pairs_of_rows(s, query, s.row, queries);
-    transposed_pairs(s, key, s.row, keys);
-    pairs_of_tokens(s, value, s.row, values);
+    pairs_of_rows(s, key, s.row, key_rows);
+    transposed(s, key_rows, keys);
+    pairs_of_tokens(s, value_rows, s.row, values);
     const long weight_stride = s.token_stride / 2;
     for (long start = 0; start < s.tokens; start += kQueries) {
         const long rows = std::min(kQueries, s.tokens - start);
@@ -170,20 +184,25 @@ void pairs_of_queries(const Sizes& s, long rows, const float* from, Pair* to) {
 }
 
 void scaled(long rows, long width, const float* from, long from_stride, float scale, float* to, long stride) {
-    for (long i = 0; i < rows; i++)
-        for (long j = 0; j < width; j++) to[i * stride + j] = from[i * from_stride + j] * scale;
+    for (long i = 0; i < rows; i++) {
+        const float* given = from + i * from_stride;
+        float* row = to + i * stride;
+#pragma omp simd
+        for (long j = 0; j < width; j++) row[j] = given[j] * scale;
+    }
 }
 
 void backward_head(const Sizes& s, const Rounded* query, const Rounded* out, const float* log_sums,
                    const float* out_grad, float* query_grad) {
-    const Rounded *key = query + s.out_row, *value = key + s.out_row;
-    const long rows_of_pairs = s.tokens * s.depth_pairs, transposed = s.depth_pairs * s.token_stride,
+    const Rounded *key = query + s.out_row, *values = key + s.out_row;
+    const long rows_of_pairs = s.tokens * s.depth_pairs, columns_of_pairs = s.depth_pairs * s.token_stride,
                along_tokens = s.token_pairs * s.depth_stride, matrix = s.tokens * s.depth_stride,
                block = kQueries * s.token_stride;
-    Room room(2 * rows_of_pairs + 2 * transposed + 3 * along_tokens + 2 * matrix + 4 * block +
+    Room room(3 * rows_of_pairs + 2 * columns_of_pairs + 3 * along_tokens + 2 * matrix + 4 * block +
               kQueries * s.depth_stride);
     Pair *queries = room.pairs(rows_of_pairs), *slopes_out = room.pairs(rows_of_pairs),
-         *keys_t = room.pairs(transposed), *values_t = room.pairs(transposed), *keys = room.pairs(along_tokens),
+         *rows_turned = room.pairs(rows_of_pairs), *keys_t = room.pairs(columns_of_pairs),
+         *values_t = room.pairs(columns_of_pairs), *keys = room.pairs(along_tokens),
          *queries_t = room.pairs(along_tokens), *slopes_out_t = room.pairs(along_tokens),
          *slope_rows = room.pairs(block / 2), *slope_pairs = room.pairs(block / 2),
          *weight_pairs = room.pairs(block / 2);
@@ -191,8 +210,10 @@ void backward_head(const Sizes& s, const Rounded* query, const Rounded* out, con
           *slopes = room.floats(block), *query_grads = room.floats(kQueries * s.depth_stride);
     pairs_of_rows(s, query, s.row, queries);
     pairs_of_rows(s, out_grad, s.out_row, slopes_out);
-    transposed_pairs(s, key, s.row, keys_t);
-    transposed_pairs(s, value, s.row, values_t);
+    pairs_of_rows(s, key, s.row, rows_turned);
+    transposed(s, rows_turned, keys_t);
+    pairs_of_rows(s, values, s.row, rows_turned);
+    transposed(s, rows_turned, values_t);
     pairs_of_tokens(s, key, s.row, keys);
     pairs_of_tokens(s, query, s.row, queries_t);
     pairs_of_tokens(s, out_grad, s.out_row, slopes_out_t);

@@ -31,25 +31,24 @@ struct Kept {
     float *moments1, *moments2;
 };
 
-struct RoundedWeights {
-    const Rounded *qkv, *out;
-    hssl::RoundedLayers layers;
+struct PackedWeights {
+    hssl::PackedFactor qkv, out;
+    hssl::PackedLayers layers;
+
+    void pack_forward(const Sizes& s, const Weights& w) {
+        qkv.pack('T', 3 * s.channels, s.channels, w.qkv_weight);
+        out.pack('T', s.channels, s.channels, w.out_weight);
+        layers.pack_forward(s.mlp(), w.mlp());
+    }
+    void pack_backward(const Sizes& s, const Weights& w) {
+        qkv.pack('N', s.channels, 3 * s.channels, w.qkv_weight);
+        out.pack('N', s.channels, s.channels, w.out_weight);
+        layers.pack_backward(s.mlp(), w.mlp());
+    }
 };
 
 // Kept between calls; every call ends before the next one.
-RoundedWeights rounded_weights(const Sizes& s, const Weights& w) {
-    static std::vector<Rounded> room;
-    const long c = s.channels, h = s.hidden, sizes[] = {3 * c * c, c * c, h * c, c * h};
-    const float* from[] = {w.qkv_weight, w.out_weight, w.expand, w.contract};
-    room.resize(4 * c * c + 2 * h * c);
-    Rounded *next = room.data(), *starts[4];
-    for (int i = 0; i < 4; i++) {
-        hssl::round_all(sizes[i], from[i], next);
-        starts[i] = next;
-        next += sizes[i];
-    }
-    return {starts[0], starts[1], {starts[2], starts[3]}};
-}
+PackedWeights forward_weights, backward_weights;
 
 // y (rows, columns) = product + bias, rounded
 void round_with_bias(long rows, long columns, const float* product, const float* bias, Rounded* y) {
@@ -65,8 +64,10 @@ void round_with_bias(long rows, long columns, const float* product, const float*
 void forward(const Sizes& s, double eps, const float* x, const float* path_scales, const Weights& w, float* y,
              const Kept& kept) {
     const long c = s.channels, h = s.hidden;
-    const RoundedWeights r = rounded_weights(s, w);
-    hssl::each_chunk(s.images, s.tokens, hssl::threads_for(s.images, s.tokens), [&](int, long image, long images) {
+    forward_weights.pack_forward(s, w);
+    const PackedWeights& r = forward_weights;
+    const int threads = hssl::threads_for(s.images, s.tokens);
+    hssl::each_rounded_chunk(s.images, s.tokens, threads, [&](int, long image, long images) {
         const long rows = images * s.tokens, first = image * s.tokens, wide = std::max(3 * c, h);
         Arena arena(rows * (5 * c + 2 * h + wide + 4 + s.heads));
         auto rounded_or_own = [&](Rounded* all, long width) {
@@ -81,10 +82,10 @@ void forward(const Sizes& s, double eps, const float* x, const float* path_scale
               *branch = arena.take(rows * c), *product = arena.take(rows * wide);
         const float *in = x + first * c, *scales = path_scales ? path_scales + image : nullptr;
         hssl::norm_rounded(rows, c, eps, in, w.norm1_weight, w.norm1_bias, normed, moments1);
-        multiply_rounded('N', 'T', rows, 3 * c, c, normed, r.qkv, product, false);
+        r.qkv.multiply(rows, normed, product);
         round_with_bias(rows, 3 * c, product, w.qkv_bias, qkv);
         hssl::attention_rounded(images, s.tokens, s.heads, s.depth(), qkv, attended, log_sums);
-        multiply_rounded('N', 'T', rows, c, c, attended, r.out, branch, false);
+        r.out.multiply(rows, attended, branch);
         hssl::add_bias(rows, c, w.out_bias, branch);
         hssl::add_branch(rows, c, s.tokens, in, branch, scales, middle);
         hssl::rounded_mlp_rows(rows, s.mlp(), eps, middle, w.mlp(), r.layers, branch, moments2, z, normed, hidden,
@@ -95,7 +96,7 @@ void forward(const Sizes& s, double eps, const float* x, const float* path_scale
 
 // Adds the contribution of some images to `g`.
 void backward_chunk(const Sizes& s, long image, long images, const float* y_grad, const float* x,
-                    const float* path_scales, const Weights& w, const RoundedWeights& r, const Kept& kept,
+                    const float* path_scales, const Weights& w, const PackedWeights& r, const Kept& kept,
                     float* x_grad, const Gradients& g) {
     const long c = s.channels, h = s.hidden, rows = images * s.tokens, first = image * s.tokens,
                wide = std::max(3 * c, h);
@@ -118,7 +119,7 @@ void backward_chunk(const Sizes& s, long image, long images, const float* y_grad
     hssl::round_all(rows * c, branch_grad, slope);
     multiply_rounded('T', 'N', c, c, rows, slope, attended, g.out_weight, true);
     float *attended_grad = narrow, *qkv_grad = product;
-    multiply_rounded('N', 'N', rows, c, c, slope, r.out, attended_grad, false);
+    r.out.multiply(rows, slope, attended_grad);
     hssl::attention_rounded_gradient(images, s.tokens, s.heads, s.depth(), qkv, attended,
                                      kept.log_sums + first * s.heads, attended_grad, qkv_grad);
     hssl::add_column_sums(rows, 3 * c, qkv_grad, g.qkv_bias);
@@ -126,18 +127,19 @@ void backward_chunk(const Sizes& s, long image, long images, const float* y_grad
     hssl::norm_rounded_again(rows, c, in, w.norm1_weight, w.norm1_bias, kept.moments1 + 2 * first, normed);
     multiply_rounded('T', 'N', 3 * c, c, rows, wide_grad, normed, g.qkv_weight, true);
     float* normed_grad = narrow;
-    multiply_rounded('N', 'N', rows, c, 3 * c, wide_grad, r.qkv, normed_grad, false);
+    r.qkv.multiply(rows, wide_grad, normed_grad);
     hssl::norm_gradient(rows, c, normed_grad, in, w.norm1_weight, kept.moments1 + 2 * first, middle_grad,
                         x_grad + first * c, g.norm1_weight, g.norm1_bias);
 }
 
 void backward(const Sizes& s, const float* y_grad, const float* x, const float* path_scales, const Weights& w,
               const Kept& kept, float* x_grad, const Gradients& g) {
-    const RoundedWeights r = rounded_weights(s, w);
+    backward_weights.pack_backward(s, w);
+    const PackedWeights& r = backward_weights;
     const std::vector<ThreadGradients::One> all = g.all(s);
     const int threads = ThreadGradients::affordable(hssl::threads_for(s.images, s.tokens), all);
     const ThreadGradients gradients(threads, all);
-    hssl::each_chunk(s.images, s.tokens, threads, [&](int thread, long image, long images) {
+    hssl::each_rounded_chunk(s.images, s.tokens, threads, [&](int thread, long image, long images) {
         const Gradients share = Gradients::from(gradients.of(thread));
         backward_chunk(s, image, images, y_grad, x, path_scales, w, r, kept, x_grad, share);
     });

@@ -12,8 +12,9 @@
 
 namespace hssl {
 
-// Rows that a thread takes at once, unless an item has more: enough for fast products.
-constexpr long kChunkRows = 256;
+// Rows that a thread takes at once, unless an item has more: enough for fast products. Of bfloat16 twice as many: its
+// products are twice as fast, and so is the time in which weights have to come from a cache further away.
+constexpr long kChunkRows = 256, kRoundedChunkRows = 2 * kChunkRows;
 
 // Number of threads that take their own items of `rows` rows, if none of them would idle for long or have products of
 // few rows, which are faster shared; else 0. Also 0 inside a thread among others, whose work is small enough.
@@ -28,15 +29,20 @@ inline int threads_for(long items, long rows) {
 // Calls visit(thread, first item, number of items) until all were visited; an item has `rows` rows. With 0
 // threads, all at once: every part then divides its own work among threads.
 template <class Visit>
-void each_chunk(long items, long rows, int threads, Visit visit) {
+void each_chunk(long items, long rows, int threads, Visit visit, long rows_at_once = kChunkRows) {
     if (threads == 0) return visit(0, 0L, items);
-    const long step = std::max<long>(1, kChunkRows / rows);
+    const long step = std::max<long>(1, rows_at_once / rows);
 #pragma omp parallel for schedule(static) num_threads(threads)
     for (int thread = 0; thread < threads; thread++) {
         const long last = items * (thread + 1) / threads;
         for (long item = items * thread / threads; item < last; item += step)
             visit(thread, item, std::min(step, last - item));
     }
+}
+
+template <class Visit>
+void each_rounded_chunk(long items, long rows, int threads, Visit visit) {
+    each_chunk(items, rows, threads, visit, kRoundedChunkRows);
 }
 
 // A thread's memory, kept between calls, and given out in up to sixteen parts. One object at a time per thread.

@@ -17,7 +17,7 @@ using hssl::MlpWeights;
 using hssl::multiply_rounded;
 using hssl::Rounded;
 using hssl::rounded;
-using hssl::RoundedLayers;
+using hssl::PackedLayers;
 using hssl::ThreadGradients;
 using hssl::widened;
 
@@ -71,14 +71,7 @@ void gelu_and_gradient(long rows, long columns, const Rounded* z, const float* s
 }
 
 // Kept between calls; every call ends before the next one.
-RoundedLayers rounded_layers(const MlpSizes& s, const MlpWeights& w) {
-    static std::vector<Rounded> expand, contract;
-    expand.resize(s.hidden * s.in);
-    contract.resize(s.out * s.hidden);
-    hssl::round_all(s.hidden * s.in, w.expand, expand.data());
-    hssl::round_all(s.out * s.hidden, w.contract, contract.data());
-    return {expand.data(), contract.data()};
-}
+PackedLayers forward_layers, backward_layers;
 
 }  // namespace
 
@@ -108,27 +101,27 @@ void hssl::add_bias(long rows, long columns, const float* bias, float* y) {
 }
 
 void hssl::rounded_mlp_rows(long rows, const MlpSizes& s, double eps, const float* x, const MlpWeights& w,
-                            const RoundedLayers& layers, float* y, float* moments, Rounded* z, Rounded* normed,
+                            const PackedLayers& layers, float* y, float* moments, Rounded* z, Rounded* normed,
                             Rounded* hidden, float* product) {
     norm_rounded(rows, s.in, eps, x, w.norm_weight, w.norm_bias, normed, moments);
-    multiply_rounded('N', 'T', rows, s.hidden, s.in, normed, layers.expand, product, false);
+    layers.expand.multiply(rows, normed, product);
     bias_and_gelu(rows, s.hidden, product, w.expand_bias, z, hidden);
-    multiply_rounded('N', 'T', rows, s.out, s.hidden, hidden, layers.contract, y, false);
+    layers.contract.multiply(rows, hidden, y);
     add_bias(rows, s.out, w.contract_bias, y);
 }
 
 void hssl::rounded_mlp_gradient_rows(long rows, const MlpSizes& s, const float* y_grad, const float* x,
-                                     const MlpWeights& w, const RoundedLayers& layers, const float* moments,
+                                     const MlpWeights& w, const PackedLayers& layers, const float* moments,
                                      const Rounded* z, const float* straight_grad, float* x_grad,
                                      const MlpGradients& g, const RoundedMlpRoom& room) {
     add_column_sums(rows, s.out, y_grad, g.contract_bias);
     round_all(rows * s.out, y_grad, room.slope);
-    multiply_rounded('N', 'N', rows, s.hidden, s.out, room.slope, layers.contract, room.product, false);
+    layers.contract.multiply(rows, room.slope, room.product);
     gelu_and_gradient(rows, s.hidden, z, room.product, room.hidden, room.z_grad, g.expand_bias);
     multiply_rounded('T', 'N', s.out, s.hidden, rows, room.slope, room.hidden, g.contract, true);
     norm_rounded_again(rows, s.in, x, w.norm_weight, w.norm_bias, moments, room.normed);
     multiply_rounded('T', 'N', s.hidden, s.in, rows, room.z_grad, room.normed, g.expand, true);
-    multiply_rounded('N', 'N', rows, s.in, s.hidden, room.z_grad, layers.expand, room.normed_grad, false);
+    layers.expand.multiply(rows, room.z_grad, room.normed_grad);
     norm_gradient(rows, s.in, room.normed_grad, x, w.norm_weight, moments, straight_grad, x_grad, g.norm_weight,
                   g.norm_bias);
 }
@@ -139,16 +132,16 @@ void hssl_normed_mlp_rounded(long rows, long in_dim, long hidden_dim, long out_d
                              float* moments, void* z) {
     const MlpSizes s{in_dim, hidden_dim, out_dim};
     const MlpWeights w{norm_weight, norm_bias, expand, expand_bias, contract, contract_bias};
-    const RoundedLayers layers = rounded_layers(s, w);
+    forward_layers.pack_forward(s, w);
     Rounded* kept = static_cast<Rounded*>(z);
-    hssl::each_chunk(rows, 1, hssl::threads_for(rows, 1), [&](int, long first, long count) {
+    hssl::each_rounded_chunk(rows, 1, hssl::threads_for(rows, 1), [&](int, long first, long count) {
         Arena arena(count * (s.in + 3 * s.hidden + 2));
         Rounded *normed = arena.take_rounded(count * s.in), *hidden = arena.take_rounded(count * s.hidden),
                 *before = kept ? kept + first * s.hidden : arena.take_rounded(count * s.hidden);
         float *product = arena.take(count * s.hidden),
               *of_norm = moments ? moments + 2 * first : arena.take(2 * count);
-        hssl::rounded_mlp_rows(count, s, eps, x + first * s.in, w, layers, y + first * s.out, of_norm, before, normed,
-                               hidden, product);
+        hssl::rounded_mlp_rows(count, s, eps, x + first * s.in, w, forward_layers, y + first * s.out, of_norm, before,
+                               normed, hidden, product);
     });
 }
 
@@ -160,20 +153,20 @@ void hssl_normed_mlp_rounded_gradient(long rows, long in_dim, long hidden_dim, l
                                       float* contract_bias_grad) {
     const MlpSizes s{in_dim, hidden_dim, out_dim};
     const MlpWeights w{norm_weight, norm_bias, expand, nullptr, contract, nullptr};
-    const RoundedLayers layers = rounded_layers(s, w);
+    backward_layers.pack_backward(s, w);
     const Rounded* kept = static_cast<const Rounded*>(z);
     const std::vector<ThreadGradients::One> all = {
         {norm_weight_grad, in_dim},       {norm_bias_grad, in_dim},       {expand_grad, hidden_dim * in_dim},
         {expand_bias_grad, hidden_dim},   {contract_grad, out_dim * hidden_dim}, {contract_bias_grad, out_dim}};
     const int threads = ThreadGradients::affordable(hssl::threads_for(rows, 1), all);
     const ThreadGradients gradients(threads, all);
-    hssl::each_chunk(rows, 1, threads, [&](int thread, long first, long count) {
+    hssl::each_rounded_chunk(rows, 1, threads, [&](int thread, long first, long count) {
         const std::vector<float*> g = gradients.of(thread);
         Arena arena(count * (2 * s.in + s.out + 3 * s.hidden));
         const hssl::RoundedMlpRoom room{arena.take_rounded(count * s.out),    arena.take_rounded(count * s.in),
                                         arena.take_rounded(count * s.hidden), arena.take_rounded(count * s.hidden),
                                         arena.take(count * s.hidden),         arena.take(count * s.in)};
-        hssl::rounded_mlp_gradient_rows(count, s, y_grad + first * s.out, x + first * s.in, w, layers,
+        hssl::rounded_mlp_gradient_rows(count, s, y_grad + first * s.out, x + first * s.in, w, backward_layers,
                                         moments + 2 * first, kept + first * s.hidden, nullptr, x_grad + first * s.in,
                                         MlpGradients{g[0], g[1], g[2], g[3], g[4], g[5]}, room);
     });

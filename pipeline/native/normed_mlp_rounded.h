@@ -3,13 +3,23 @@
 #pragma once
 
 #include "normed_mlp.h"
+#include "products.h"
 #include "rounding.h"
 
 namespace hssl {
 
-// The weights of both layers, rounded.
-struct RoundedLayers {
-    const Rounded *expand, *contract;
+// The weights of both layers, rounded: as factors of the forward pass or, transposed, of the gradients of its inputs.
+struct PackedLayers {
+    PackedFactor expand, contract;
+
+    void pack_forward(const MlpSizes& s, const MlpWeights& w) {
+        expand.pack('T', s.hidden, s.in, w.expand);
+        contract.pack('T', s.out, s.hidden, w.contract);
+    }
+    void pack_backward(const MlpSizes& s, const MlpWeights& w) {
+        expand.pack('N', s.in, s.hidden, w.expand);
+        contract.pack('N', s.hidden, s.out, w.contract);
+    }
 };
 
 // normed (rows, channels) = norm(x), rounded; moments (rows, 2).
@@ -26,7 +36,7 @@ void add_bias(long rows, long columns, const float* bias, float* y);
 // y = MLP(norm(x)); z: hidden values before GELU; room to work in: normed (rows, in), hidden (rows, hidden), and
 // product (rows, hidden).
 void rounded_mlp_rows(long rows, const MlpSizes& s, double eps, const float* x, const MlpWeights& w,
-                      const RoundedLayers& layers, float* y, float* moments, Rounded* z, Rounded* normed,
+                      const PackedLayers& layers, float* y, float* moments, Rounded* z, Rounded* normed,
                       Rounded* hidden, float* product);
 
 // Room to work in of a gradient: of `rows` rows each.
@@ -37,7 +47,7 @@ struct RoundedMlpRoom {
 
 // x_grad = straight_grad (zeros if null) + the gradient through norm and MLP; `g` grows.
 void rounded_mlp_gradient_rows(long rows, const MlpSizes& s, const float* y_grad, const float* x, const MlpWeights& w,
-                               const RoundedLayers& layers, const float* moments, const Rounded* z,
+                               const PackedLayers& layers, const float* moments, const Rounded* z,
                                const float* straight_grad, float* x_grad, const MlpGradients& g,
                                const RoundedMlpRoom& room);
 

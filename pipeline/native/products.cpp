@@ -2,21 +2,19 @@
 #include "products.h"
 
 #include <dnnl.h>
+#include <omp.h>
 
+#include <array>
+#include <map>
 #include <stdexcept>
+#include <tuple>
 #include <vector>
 
 using hssl::Rounded;
 
-// oneDNN exports it beside dnnl_sgemm, with the same arguments, but no header declares it; weak: null if it is missing.
-extern "C" __attribute__((weak)) dnnl_status_t dnnl_gemm_bf16bf16f32(
-    char transpose_a, char transpose_b, dnnl_dim_t rows, dnnl_dim_t columns, dnnl_dim_t inner, float scale,
-    const Rounded* a, dnnl_dim_t stride_a, const Rounded* b, dnnl_dim_t stride_b, float kept, float* c,
-    dnnl_dim_t stride_c);
-
 namespace {
 
-int round_factors = 0;
+bool round_factors = false;
 
 void check(dnnl_status_t status) {
     if (status != dnnl_success) throw std::runtime_error("oneDNN's matrix product failed");
@@ -38,39 +36,140 @@ dnnl_memory_desc_t described(long rows, long columns, dnnl_data_type_t type, boo
     return result;
 }
 
-// oneDNN keeps what it compiled for each shape, so that describing a product again costs microseconds.
-void multiply_as_documented(bool transpose_a, bool transpose_b, long rows, long columns, long inner, const Rounded* a,
-                            const Rounded* b, float* c, bool add) {
-    static thread_local Device device;
-    const dnnl_memory_desc_t of_a = described(rows, inner, dnnl_bf16, transpose_a),
-                             of_b = described(inner, columns, dnnl_bf16, transpose_b),
-                             of_c = described(rows, columns, dnnl_f32, false);
+// The order of a right factor: row by row, column by column, or, from kFirst on, one of oneDNN's own.
+constexpr long kByRows = 0, kByColumns = 1, kFirst = 2;
+std::vector<dnnl_memory_desc_t> packed_orders;
+
+struct Kind {
+    long rows, columns, inner;
+    bool transpose_a;
+    long order_of_b;
+    bool add;
+    long threads;  // what was compiled for one thread is not for several
+
+    auto all() const { return std::tie(rows, columns, inner, transpose_a, order_of_b, add, threads); }
+    bool operator<(const Kind& other) const { return all() < other.all(); }
+};
+
+dnnl_memory_desc_t right_factor(const Kind& kind) {
+    if (kind.order_of_b >= kFirst) return packed_orders[kind.order_of_b - kFirst];
+    return described(kind.inner, kind.columns, dnnl_bf16, kind.order_of_b == kByColumns);
+}
+
+dnnl_primitive_desc_t described(const Kind& kind, const dnnl_memory_desc_t& of_b, dnnl_engine_t engine) {
+    const dnnl_memory_desc_t of_a = described(kind.rows, kind.inner, dnnl_bf16, kind.transpose_a),
+                             of_c = described(kind.rows, kind.columns, dnnl_f32, false);
     dnnl_matmul_desc_t product;
     dnnl_post_ops_t after;
     dnnl_primitive_attr_t attributes;
-    dnnl_primitive_desc_t description;
-    dnnl_primitive_t primitive;
+    dnnl_primitive_desc_t result;
     check(dnnl_post_ops_create(&after));
-    if (add) check(dnnl_post_ops_append_sum(after, 1.f));
+    if (kind.add) check(dnnl_post_ops_append_sum(after, 1.f));
     check(dnnl_primitive_attr_create(&attributes));
     check(dnnl_primitive_attr_set_post_ops(attributes, after));
     check(dnnl_matmul_desc_init(&product, &of_a, &of_b, nullptr, &of_c));
-    check(dnnl_primitive_desc_create(&description, &product, attributes, device.engine, nullptr));
-    check(dnnl_primitive_create(&primitive, description));
-    dnnl_memory_t left, right, result;
-    check(dnnl_memory_create(&left, &of_a, device.engine, const_cast<Rounded*>(a)));
-    check(dnnl_memory_create(&right, &of_b, device.engine, const_cast<Rounded*>(b)));
-    check(dnnl_memory_create(&result, &of_c, device.engine, c));
-    const dnnl_exec_arg_t arguments[] = {
-        {DNNL_ARG_SRC, left}, {DNNL_ARG_WEIGHTS, right}, {DNNL_ARG_DST, result}};
-    check(dnnl_primitive_execute(primitive, device.stream, 3, arguments));
-    check(dnnl_stream_wait(device.stream));
-    for (dnnl_memory_t memory : {left, right, result}) dnnl_memory_destroy(memory);
-    dnnl_primitive_destroy(primitive);
-    dnnl_primitive_desc_destroy(description);
+    check(dnnl_primitive_desc_create(&result, &product, attributes, engine, nullptr));
     dnnl_primitive_attr_destroy(attributes);
     dnnl_post_ops_destroy(after);
+    return result;
 }
+
+// What oneDNN compiled for one kind of product, and the places of its matrices.
+struct Product {
+    dnnl_primitive_t primitive;
+    dnnl_memory_t left, right, result;
+};
+
+Product compiled(const Kind& kind, dnnl_engine_t engine) {
+    const dnnl_primitive_desc_t description = described(kind, right_factor(kind), engine);
+    Product product;
+    check(dnnl_primitive_create(&product.primitive, description));
+    auto place = [&](dnnl_query_t of, dnnl_memory_t* memory) {
+        const dnnl_memory_desc_t* found = dnnl_primitive_desc_query_md(description, of, 0);
+        check(dnnl_memory_create(memory, found, engine, DNNL_MEMORY_NONE));
+    };
+    place(dnnl_query_src_md, &product.left);
+    place(dnnl_query_weights_md, &product.right);
+    place(dnnl_query_dst_md, &product.result);
+    dnnl_primitive_desc_destroy(description);
+    return product;
+}
+
+// A thread's products. Each costs some hundred microseconds to compile, and as long as a small product to look up in
+// oneDNN's own store; the number of hidden patches, and so of kinds, differs between steps.
+class Products {
+  public:
+    void run(const Kind& kind, const Rounded* a, const Rounded* b, float* c) {
+        const Product& product = of(kind);
+        check(dnnl_memory_set_data_handle(product.left, const_cast<Rounded*>(a)));
+        check(dnnl_memory_set_data_handle(product.right, const_cast<Rounded*>(b)));
+        check(dnnl_memory_set_data_handle(product.result, c));
+        const dnnl_exec_arg_t arguments[] = {
+            {DNNL_ARG_SRC, product.left}, {DNNL_ARG_WEIGHTS, product.right}, {DNNL_ARG_DST, product.result}};
+        check(dnnl_primitive_execute(product.primitive, device_.stream, 3, arguments));
+        check(dnnl_stream_wait(device_.stream));
+    }
+
+    // Rounds and reorders b (inner, columns) as `order` says.
+    void reorder(const dnnl_memory_desc_t& from, const float* b, const dnnl_memory_desc_t& order, Rounded* to) {
+        dnnl_primitive_desc_t description;
+        dnnl_primitive_t primitive;
+        dnnl_memory_t source, target;
+        check(dnnl_reorder_primitive_desc_create(&description, &from, device_.engine, &order, device_.engine, nullptr));
+        check(dnnl_primitive_create(&primitive, description));
+        check(dnnl_memory_create(&source, &from, device_.engine, const_cast<float*>(b)));
+        check(dnnl_memory_create(&target, &order, device_.engine, to));
+        const dnnl_exec_arg_t arguments[] = {{DNNL_ARG_FROM, source}, {DNNL_ARG_TO, target}};
+        check(dnnl_primitive_execute(primitive, device_.stream, 2, arguments));
+        check(dnnl_stream_wait(device_.stream));
+        for (dnnl_memory_t memory : {source, target}) dnnl_memory_destroy(memory);
+        dnnl_primitive_destroy(primitive);
+        dnnl_primitive_desc_destroy(description);
+    }
+
+    // The number of the order that oneDNN prefers for the right factor of some hundred rows.
+    long packed_order(long columns, long inner) {
+        dnnl_memory_desc_t any;
+        const dnnl_dims_t sizes = {inner, columns};
+        check(dnnl_memory_desc_init_by_tag(&any, 2, sizes, dnnl_bf16, dnnl_format_tag_any));
+        const Kind usual{256, columns, inner, false, kFirst, false, 1};
+        const dnnl_primitive_desc_t description = described(usual, any, device_.engine);
+        const dnnl_memory_desc_t found = *dnnl_primitive_desc_query_md(description, dnnl_query_weights_md, 0);
+        dnnl_primitive_desc_destroy(description);
+        for (size_t i = 0; i < packed_orders.size(); i++)
+            if (dnnl_memory_desc_equal(&packed_orders[i], &found)) return kFirst + i;
+        packed_orders.push_back(found);
+        return kFirst + packed_orders.size() - 1;
+    }
+
+  private:
+    static constexpr size_t kMost = 256;
+
+    const Product& of(const Kind& kind) {
+        const auto found = kept_.find(kind);
+        if (found != kept_.end()) return found->second;
+        if (kept_.size() == kMost) forget();
+        return kept_.emplace(kind, compiled(kind, device_.engine)).first->second;
+    }
+
+    void forget() {
+        for (const auto& [kind, product] : kept_) {
+            for (dnnl_memory_t memory : {product.left, product.right, product.result}) dnnl_memory_destroy(memory);
+            dnnl_primitive_destroy(product.primitive);
+        }
+        kept_.clear();
+    }
+
+    Device device_;
+    std::map<Kind, Product> kept_;
+};
+
+Products& of_this_thread() {
+    static thread_local Products products;
+    return products;
+}
+
+long num_threads() { return omp_in_parallel() ? 1 : omp_get_max_threads(); }
 
 const Rounded* in_room(long size, const float* x, std::vector<Rounded>& room) {
     if (static_cast<long>(room.size()) < size) room.resize(size);
@@ -82,8 +181,7 @@ const Rounded* in_room(long size, const float* x, std::vector<Rounded>& room) {
 
 void hssl::multiply(char transpose_a, char transpose_b, long rows, long columns, long inner, const float* a,
                     const float* b, float* c) {
-    if (round_factors == 0)
-        return multiply_exact(transpose_a, transpose_b, rows, columns, inner, a, b, c, false);
+    if (!round_factors) return multiply_exact(transpose_a, transpose_b, rows, columns, inner, a, b, c, false);
     static thread_local std::vector<Rounded> of_a, of_b;
     multiply_rounded(transpose_a, transpose_b, rows, columns, inner, in_room(rows * inner, a, of_a),
                      in_room(inner * columns, b, of_b), c, false);
@@ -98,13 +196,24 @@ void hssl::multiply_exact(char transpose_a, char transpose_b, long rows, long co
 
 void hssl::multiply_rounded(char transpose_a, char transpose_b, long rows, long columns, long inner, const Rounded* a,
                             const Rounded* b, float* c, bool add) {
-    if (round_factors == 2 || dnnl_gemm_bf16bf16f32 == nullptr)
-        return multiply_as_documented(transpose_a == 'T', transpose_b == 'T', rows, columns, inner, a, b, c, add);
-    const long stride_a = transpose_a == 'T' ? rows : inner, stride_b = transpose_b == 'T' ? inner : columns;
-    check(dnnl_gemm_bf16bf16f32(transpose_a, transpose_b, rows, columns, inner, 1.f, a, stride_a, b, stride_b,
-                                add ? 1.f : 0.f, c, columns));
+    const long order = transpose_b == 'T' ? kByColumns : kByRows;
+    of_this_thread().run({rows, columns, inner, transpose_a == 'T', order, add, num_threads()}, a, b, c);
 }
 
-bool hssl::factors_are_rounded() { return round_factors != 0; }
+void hssl::PackedFactor::pack(char transpose_b, long columns, long inner, const float* b) {
+    Products& products = of_this_thread();
+    if (columns != columns_ || inner != inner_) order_ = products.packed_order(columns, inner);
+    columns_ = columns;
+    inner_ = inner;
+    const dnnl_memory_desc_t& order = packed_orders[order_ - kFirst];
+    values_.resize(dnnl_memory_desc_get_size(&order) / sizeof(Rounded));
+    products.reorder(described(inner, columns, dnnl_f32, transpose_b == 'T'), b, order, values_.data());
+}
 
-void hssl_round_factors(int how) { round_factors = how; }
+void hssl::PackedFactor::multiply(long rows, const Rounded* a, float* c) const {
+    of_this_thread().run({rows, columns_, inner_, false, order_, false, num_threads()}, a, values_.data(), c);
+}
+
+bool hssl::factors_are_rounded() { return round_factors; }
+
+void hssl_round_factors(int on) { round_factors = on != 0; }

@@ -1,6 +1,8 @@
 // Products of matrices, through oneDNN.
 #pragma once
 
+#include <vector>
+
 #include "rounding.h"
 
 namespace hssl {
@@ -21,10 +23,24 @@ void multiply_exact(char transpose_a, char transpose_b, long rows, long columns,
 void multiply_rounded(char transpose_a, char transpose_b, long rows, long columns, long inner, const Rounded* a,
                       const Rounded* b, float* c, bool add);
 
+// A right factor of many products: rounded, and in the order in which oneDNN reads it fastest.
+class PackedFactor {
+  public:
+    // From b, where op(b) is (inner, columns). One thread at a time, outside of parallel regions.
+    void pack(char transpose_b, long columns, long inner, const float* b);
+
+    // c (rows, columns) = a (rows, inner) op(b). By any thread.
+    void multiply(long rows, const Rounded* a, float* c) const;
+
+  private:
+    long columns_ = 0, inner_ = 0, order_ = 0;
+    std::vector<Rounded> values_;
+};
+
 }  // namespace hssl
 
 extern "C" {
 
-// From now on, round factors (1) or not (0). 2: round, and multiply by oneDNN's documented interface alone.
-void hssl_round_factors(int how);
+// From now on, round factors (1) or not (0).
+void hssl_round_factors(int on);
 }

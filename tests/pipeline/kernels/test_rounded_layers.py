@@ -17,19 +17,14 @@ TOLERANCE = 0.012  # of values; ten times as much of slopes
 # images, tokens, width, heads, hidden: heads of an odd depth, tokens of an odd number and of more than one
 # block of queries, threads with images of their own
 SIZES = [(1, 1, 4, 1, 8), (2, 7, 15, 3, 20), (3, 18, 32, 2, 64), (2, 53, 64, 2, 32), (8, 140, 16, 2, 24)]
-BOTH = pytest.mark.parametrize("how", [1, 2], ids=["gemm", "documented"])
 
 
 @pytest.fixture
-def kernels(rounding, how):  # noqa: F811
-    """pipeline.kernels with either of oneDNN's products."""
-    from pipeline.kernels import library
-
-    library.load().function("round_factors")(how)
+def kernels(rounding):  # noqa: F811
+    """pipeline.kernels, rounding factors to bfloat16."""
     return rounding
 
 
-@BOTH
 @pytest.mark.parametrize("size", SIZES)
 def test_transformer_block(kernels, jt, check, rng, size):
     images, _, width, heads, _ = size
@@ -45,7 +40,6 @@ def test_transformer_block(kernels, jt, check, rng, size):
     check(run, references.transformer_block(heads, scales), arrays, tolerance=TOLERANCE)
 
 
-@BOTH
 @pytest.mark.parametrize(("shape", "hidden_dim"), [((7, 13), 17), ((70, 64), 48), ((3, 400, 6), 9)])
 def test_normed_mlp(kernels, check, rng, shape, hidden_dim):
     check(
@@ -56,7 +50,6 @@ def test_normed_mlp(kernels, check, rng, shape, hidden_dim):
     )
 
 
-@BOTH
 @pytest.mark.parametrize("size", SIZES)
 def test_the_same_where_no_gradient_is_asked(kernels, jt, rng, size):
     x, *weights = (jt.array(a.astype(np.float32)) for a in drawn(rng, *size))
@@ -67,7 +60,6 @@ def test_the_same_where_no_gradient_is_asked(kernels, jt, rng, size):
     assert np.array_equal(found, expected)
 
 
-@BOTH
 def test_a_block_queued_before_the_precision_changes_is_computed_in_its_own(kernels, jt, rng):
     size = SIZES[2]
     x, *weights = (jt.array(a.astype(np.float32)) for a in drawn(rng, *size))
