@@ -11,7 +11,7 @@ from pipeline.native.cuda.sources import FOLDER, device_headers, device_sources
 from pipeline.runtime.cache import cache_root
 
 _HERE = Path(__file__).resolve().parent
-_FLAGS = ("-std=c++17", "-O2", "-fPIC", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas")
+_FLAGS = ("-std=c++17", "-O3", "-fPIC", "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas")
 _WITHOUT = {"products.cu"}  # cuBLASLt; replaced by products.cpp
 
 

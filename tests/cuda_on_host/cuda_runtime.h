@@ -5,8 +5,6 @@
 // stricter than a device. Fresh memory is filled with NaN, so that what nobody wrote is seen.
 #pragma once
 
-#include <ucontext.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -18,6 +16,8 @@
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+#include "stacks.h"
 
 #define __global__
 #define __device__
@@ -48,10 +48,10 @@ CUDA_ON_HOST_VECTOR(unsigned char, uchar)
 namespace cuda_on_host {
 
 constexpr int kLanes = 32;
-constexpr size_t kStackBytes = 128 * 1024;
+constexpr size_t kStagger = 4096;
 
 struct Fiber {
-    ucontext_t context;
+    Place place;
     std::unique_ptr<char[]> stack;
     dim3 index;
     unsigned number = 0;
@@ -64,15 +64,17 @@ struct Slot {
 
 struct Warp {
     Slot slots[2][kLanes];
+    double products[2][16][8];
     int arrived = 0;
     unsigned turn = 0;
 };
 
 struct Block {
-    std::vector<Fiber> fibers;
+    std::vector<Fiber> fibers;  // the first `threads` of them; others wait for larger blocks
     std::vector<Warp> warps;
+    unsigned threads = 0;
     std::vector<unsigned char> shared;
-    ucontext_t scheduler;
+    Place scheduler;
     Fiber* running = nullptr;
     dim3 index, size, grid;
     unsigned arrived = 0, turn = 0, ended = 0;
@@ -94,7 +96,7 @@ inline Block*& block() {
 
 inline void yield() {
     Block* b = block();
-    swapcontext(&b->running->context, &b->scheduler);
+    change(&b->running->place, &b->scheduler);
 }
 
 inline void enter() {
@@ -108,28 +110,27 @@ inline void enter() {
     b->ended++;
     b->progress = true;
     // Threads that have ended count as arrived at a block's barrier.
-    if (b->arrived && b->arrived + b->ended == b->fibers.size()) b->arrived = 0, b->turn++;
-    swapcontext(&b->running->context, &b->scheduler);
+    if (b->arrived && b->arrived + b->ended == b->threads) b->arrived = 0, b->turn++;
+    change(&b->running->place, &b->scheduler);
 }
 
 inline void run_block(Block& b) {
     block() = &b;
     b.arrived = b.turn = b.ended = 0;
     for (Warp& warp : b.warps) warp.arrived = 0, warp.turn = 0;
-    for (Fiber& fiber : b.fibers) {
+    for (unsigned i = 0; i < b.threads; i++) {
+        Fiber& fiber = b.fibers[i];
         fiber.ended = false;
-        getcontext(&fiber.context);
-        fiber.context.uc_stack.ss_sp = fiber.stack.get();
-        fiber.context.uc_stack.ss_size = kStackBytes;
-        fiber.context.uc_link = nullptr;
-        makecontext(&fiber.context, enter, 0);
+        // Tops of stacks at the same place of their pages would be in one another's way in the cache.
+        start_at(fiber.place, fiber.stack.get() + i * 192 % kStagger, enter);
     }
-    while (b.ended < b.fibers.size() && b.problem.empty()) {
+    while (b.ended < b.threads && b.problem.empty()) {
         b.progress = false;
-        for (Fiber& fiber : b.fibers) {
+        for (unsigned i = 0; i < b.threads; i++) {
+            Fiber& fiber = b.fibers[i];
             if (fiber.ended) continue;
             b.running = &fiber;
-            swapcontext(&b.scheduler, &fiber.context);
+            change(&b.scheduler, &fiber.place);
         }
         if (!b.progress && b.problem.empty()) b.problem = "threads wait for ever at a barrier or in a warp";
     }
@@ -137,8 +138,10 @@ inline void run_block(Block& b) {
     if (!b.problem.empty()) throw std::runtime_error("a block on the host: " + b.problem);
 }
 
-// Lays down words of this lane, waits for the warp, and returns the slots of all lanes.
-inline const Slot* exchange(const Slot& mine) {
+// Lays down words of this lane, and waits for the warp; the last lane does `work` with the slots of all before the
+// others go on.
+template <class Work>
+Warp& meet(const Slot& mine, Work work) {
     Block* b = block();
     const unsigned number = b->running->number;
     Warp& warp = b->warps[number / kLanes];
@@ -147,18 +150,25 @@ inline const Slot* exchange(const Slot& mine) {
     b->progress = true;
     if (++warp.arrived == kLanes) {
         warp.arrived = 0;
+        work(warp, turn % 2);
         warp.turn++;
     } else {
         while (warp.turn == turn) yield();
     }
-    return warp.slots[turn % 2];
+    return warp;
+}
+
+// The slots of all lanes, until the warp meets for the second time from here.
+inline const Slot* exchange(const Slot& mine) {
+    const unsigned turn = block()->warps[block()->running->number / kLanes].turn % 2;
+    return meet(mine, [](Warp&, unsigned) {}).slots[turn];
 }
 
 inline void synchronize_block() {
     Block* b = block();
     const unsigned turn = b->turn;
     b->progress = true;
-    if (++b->arrived + b->ended == b->fibers.size()) {
+    if (++b->arrived + b->ended == b->threads) {
         b->arrived = 0;
         b->turn++;
     } else {
@@ -188,26 +198,40 @@ inline float as_float(unsigned bits) {
 inline float low_bf16(unsigned pair) { return as_float(pair << 16); }
 inline float high_bf16(unsigned pair) { return as_float(pair & 0xffff0000u); }
 
-inline void small_product(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2], bool pairs) {
-    Slot mine{{a[0], a[1], a[2], a[3], b[0], b[1]}};
-    const Slot* all = exchange(mine);
-    const int g = lane() / 4, t = lane() % 4, depth = pairs ? 16 : 8;
-    auto left = [&](int row, int k) {
-        const int half = pairs ? k / 8 : k / 4, column = pairs ? k % 8 / 2 : k % 4;
-        const unsigned word = static_cast<unsigned>(all[row % 8 * 4 + column].words[row / 8 + 2 * half]);
-        return !pairs ? as_float(word) : k % 2 ? high_bf16(word) : low_bf16(word);
-    };
-    auto right = [&](int k, int column) {
-        const int half = pairs ? k / 8 : k / 4, place = pairs ? k % 8 / 2 : k % 4;
-        const unsigned word = static_cast<unsigned>(all[column * 4 + place].words[4 + half]);
-        return !pairs ? as_float(word) : k % 2 ? high_bf16(word) : low_bf16(word);
-    };
-    for (int i = 0; i < 4; i++) {
-        const int row = g + 8 * (i / 2), column = 2 * t + i % 2;
-        double sum = c[i];
-        for (int k = 0; k < depth; k++) sum += static_cast<double>(left(row, k)) * right(k, column);
-        c[i] = static_cast<float>(sum);
+// products[turn] = left (16, depth) right (depth, 8) of the slots of a warp, as the lanes of a device hold them, in double.
+inline void multiply(Warp& warp, unsigned turn, bool pairs) {
+    const Slot* all = warp.slots[turn];
+    double left[16][16], right[16][8];
+    for (int lane = 0; lane < kLanes; lane++) {
+        const int g = lane / 4, t = lane % 4;
+        for (int i = 0; i < 6; i++) {
+            const auto word = static_cast<unsigned>(all[lane].words[i]);
+            const int half = i < 4 ? i / 2 : i - 4, first = pairs ? 8 * half + 2 * t : 4 * half + t;
+            for (int k = 0; k < (pairs ? 2 : 1); k++) {
+                const float value = !pairs ? as_float(word) : k ? high_bf16(word) : low_bf16(word);
+                if (i < 4)
+                    left[g + 8 * (i % 2)][first + k] = value;
+                else
+                    right[first + k][g] = value;
+            }
+        }
     }
+    const int depth = pairs ? 16 : 8;
+    for (int row = 0; row < 16; row++) {
+        double sums[8] = {};
+        for (int k = 0; k < depth; k++)
+            for (int column = 0; column < 8; column++) sums[column] += left[row][k] * right[k][column];
+        std::copy_n(sums, 8, warp.products[turn][row]);
+    }
+}
+
+inline void small_product(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2], bool pairs) {
+    const int g = lane() / 4, t = lane() % 4;
+    const unsigned turn = block()->warps[block()->running->number / kLanes].turn % 2;
+    const Slot mine{{a[0], a[1], a[2], a[3], b[0], b[1]}};
+    Warp& warp = meet(mine, [&](Warp& all, unsigned of) { multiply(all, of, pairs); });
+    for (int i = 0; i < 4; i++)
+        c[i] = static_cast<float>(c[i] + warp.products[turn][g + 8 * (i / 2)][2 * t + i % 2]);
 }
 
 inline void mma_bf16(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2]) { small_product(c, a, b, true); }
@@ -348,13 +372,9 @@ void launch(const char* name, void (*kernel)(Parameters...), dim3 grid, dim3 siz
     static thread_local cuda_on_host::Block b;
     while (b.fibers.size() < threads) {
         b.fibers.emplace_back();
-        b.fibers.back().stack = std::make_unique<char[]>(cuda_on_host::kStackBytes);
+        b.fibers.back().stack.reset(new char[cuda_on_host::kStackBytes + cuda_on_host::kStagger]);  // not filled, unlike make_unique's
     }
-    std::vector<cuda_on_host::Fiber> spare;  // a block must have just its threads
-    while (b.fibers.size() > threads) {
-        spare.push_back(std::move(b.fibers.back()));
-        b.fibers.pop_back();
-    }
+    b.threads = threads;
     for (unsigned i = 0; i < threads; i++) {
         b.fibers[i].number = i;
         b.fibers[i].index = dim3(i % size.x, i / size.x % size.y, i / size.x / size.y);

@@ -1,4 +1,6 @@
 // Products of matrices in double, in the place of cuBLASLt.
+#include <vector>
+
 #include "../../pipeline/native/cuda/products.cuh"
 
 namespace hssl {
@@ -7,15 +9,19 @@ template <class In, class Out>
 void product(long rows, long columns, long depth, const In* left, bool left_turned, const In* right,
              bool right_turned, const Out* bias, Out* y, bool add) {
     cuda_on_host::launches()++;
-    for (long i = 0; i < rows; i++)
-        for (long j = 0; j < columns; j++) {
-            double sum = bias ? to_float(bias[j]) : 0.f;
-            if (add) sum += to_float(y[i * columns + j]);
-            for (long k = 0; k < depth; k++)
-                sum += static_cast<double>(to_float(left[left_turned ? k * rows + i : i * depth + k])) *
-                       to_float(right[right_turned ? j * depth + k : k * columns + j]);
-            y[i * columns + j] = from_float<Out>(static_cast<float>(sum));
+    std::vector<double> factors(static_cast<size_t>(depth * columns)), sums(static_cast<size_t>(columns));
+    for (long k = 0; k < depth; k++)
+        for (long j = 0; j < columns; j++)
+            factors[k * columns + j] = to_float(right[right_turned ? j * depth + k : k * columns + j]);
+    for (long i = 0; i < rows; i++) {
+        for (long j = 0; j < columns; j++)
+            sums[j] = (bias ? to_float(bias[j]) : 0.f) + (add ? static_cast<double>(to_float(y[i * columns + j])) : 0.0);
+        for (long k = 0; k < depth; k++) {
+            const double factor = to_float(left[left_turned ? k * rows + i : i * depth + k]);
+            for (long j = 0; j < columns; j++) sums[j] += factor * factors[k * columns + j];
         }
+        for (long j = 0; j < columns; j++) y[i * columns + j] = from_float<Out>(static_cast<float>(sums[j]));
+    }
 }
 
 template void product(long, long, long, const float*, bool, const float*, bool, const float*, float*, bool);
