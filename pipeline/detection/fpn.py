@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import jittor as jt
 from jittor import nn
 
+from pipeline.models.conv import Conv2d
 from pipeline.models.layers import Linear
 
 
@@ -28,7 +29,7 @@ class Fpn(nn.Module):
         super().__init__()
         self.num_levels = num_levels
         self.lateral = nn.ModuleList([Linear(dim, width) for dim in dims])
-        self.smooth = nn.ModuleList([nn.Conv2d(width, width, 3, padding=1) for _ in dims])
+        self.smooth = nn.ModuleList([Conv2d(width, width, 3, padding=1) for _ in dims])
 
     def execute(self, maps: Sequence[jt.Var]) -> list[jt.Var]:
         """Maps (B, D, h, w), fine to coarse -> levels (B, C, h, w), fine to coarse."""

@@ -12,7 +12,7 @@ from jittor import nn
 from pipeline import kernels
 from pipeline.config.dense import DetectHeadConfig
 from pipeline.detection.sizes import BOX_BINS
-from pipeline.models.conv import ConvNorm
+from pipeline.models.conv import Conv2d, ConvNorm
 from pipeline.models.layers import Linear
 from pipeline.models.pyramid import Deconv
 
@@ -57,7 +57,7 @@ class MaskHead(nn.Module):
     def __init__(self, config: DetectHeadConfig, num_classes: int):
         super().__init__()
         width = config.width
-        self.convs = nn.ModuleList([nn.Conv2d(width, width, 3, padding=1) for _ in range(config.mask_convs)])
+        self.convs = nn.ModuleList([Conv2d(width, width, 3, padding=1) for _ in range(config.mask_convs)])
         self.enlarge = Deconv(width)
         self.predict = Linear(width, num_classes)
 

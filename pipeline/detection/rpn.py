@@ -15,6 +15,7 @@ from pipeline.detection.losses import binary_cross_entropy, smooth_l1, with_grad
 from pipeline.detection.proposals import Anchors, anchors_of_levels
 from pipeline.detection.sizes import RPN_BETA, RPN_OUTPUTS
 from pipeline.detection.targets import AnchorSamples
+from pipeline.models.conv import Conv2d
 from pipeline.models.layers import Linear
 from pipeline.ranks.whole_batch import mean_count
 
@@ -30,7 +31,7 @@ class Rpn(nn.Module):
         self.strides = tuple(strides)
         self.scale = config.anchor_scale
         self.ratios = config.anchor_ratios
-        self.conv = nn.Conv2d(config.width, config.width, 3, padding=1)
+        self.conv = Conv2d(config.width, config.width, 3, padding=1)
         self.predict = Linear(config.width, RPN_OUTPUTS * len(config.anchor_ratios))
 
     def execute(self, levels: Sequence[jt.Var]) -> jt.Var:

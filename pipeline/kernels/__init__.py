@@ -3,6 +3,7 @@
 Jittor must have been started (`pipeline.runtime.start_jittor`) before this package is imported.
 """
 
+from pipeline.kernels.channel_sums import add_to_channels, batch_norm
 from pipeline.kernels.conv_norm import Norm, conv_known_norm_relu, conv_norm_relu
 from pipeline.kernels.cross_entropy import soft_cross_entropy, teacher_probabilities
 from pipeline.kernels.dense import linear, linear_gelu, mlp
@@ -17,7 +18,7 @@ from pipeline.kernels.pooling import pool_cells
 from pipeline.kernels.precision import current_precision, use_precision
 from pipeline.kernels.resample import resample, stack_resampled
 from pipeline.kernels.rows import gather_rows
-from pipeline.kernels.selection import current, note, use
+from pipeline.kernels.selection import current, note, on_device, use
 from pipeline.kernels.self_attention import attention
 from pipeline.kernels.tokens import tokens
 from pipeline.kernels.transformer_block import BlockWeights, transformer_block
@@ -25,7 +26,9 @@ from pipeline.kernels.transformer_block import BlockWeights, transformer_block
 __all__ = [
     "BlockWeights",
     "Norm",
+    "add_to_channels",
     "attention",
+    "batch_norm",
     "conv_known_norm_relu",
     "conv_norm_relu",
     "current",
@@ -43,6 +46,7 @@ __all__ = [
     "normed_linear",
     "normed_mlp",
     "note",
+    "on_device",
     "pixel_cross_entropy",
     "pool_cells",
     "resample",

@@ -9,6 +9,7 @@ import jittor as jt
 from jittor import nn
 
 from pipeline.kernels import selection
+from pipeline.kernels.channel_sums import batch_norm
 from pipeline.kernels.operator import Operator, call
 
 
@@ -61,16 +62,16 @@ def conv_known_norm_relu(x: jt.Var, weight: jt.Var, norm: Norm, *, stride: int, 
 def plain_conv_norm_relu(
     x: jt.Var, weight: jt.Var, norm: Norm, stride: int, eps: float, momentum: float
 ) -> tuple[jt.Var, tuple[jt.Var, jt.Var]]:
-    z, dims = _convolved(x, weight, stride), [0, 2, 3]
-    mean, squares = jt.mean(z, dims=dims), jt.mean(z * z, dims=dims)
-    variance = (squares - mean * mean).maximum(0.0)
-    pairs = (norm.mean, mean.detach()), (norm.variance, variance.detach())
-    running = tuple(before + (found - before) * momentum for before, found in pairs)
-    return _normed_relu(z, norm, mean, variance, eps), running
+    y, mean, variance = batch_norm(_convolved(x, weight, stride), norm.scale, norm.shift, eps)
+    pairs = (norm.mean, mean), (norm.variance, variance)
+    return nn.relu(y), tuple(before + (found - before) * momentum for before, found in pairs)
 
 
 def plain_conv_known_norm_relu(x: jt.Var, weight: jt.Var, norm: Norm, stride: int, eps: float) -> jt.Var:
-    return _normed_relu(_convolved(x, weight, stride), norm, norm.mean, norm.variance, eps)
+    z, dims = _convolved(x, weight, stride), [0, 2, 3]
+    factor = norm.scale / jt.sqrt(norm.variance + eps)
+    shift = norm.shift - norm.mean * factor
+    return nn.relu(z * factor.broadcast(z, dims) + shift.broadcast(z, dims))
 
 
 def fused_conv_norm_relu(
@@ -145,10 +146,3 @@ def _shape(x: jt.Var, weight: jt.Var, stride: int) -> tuple[int, int, int, int]:
 
 def _convolved(x: jt.Var, weight: jt.Var, stride: int) -> jt.Var:
     return nn.conv2d(x, weight, None, stride, weight.shape[2] // 2)
-
-
-def _normed_relu(z: jt.Var, norm: Norm, mean: jt.Var, variance: jt.Var, eps: float) -> jt.Var:
-    dims = [0, 2, 3]
-    factor = norm.scale / jt.sqrt(variance + eps)
-    shift = norm.shift - mean * factor
-    return nn.relu(z * factor.broadcast(z, dims) + shift.broadcast(z, dims))

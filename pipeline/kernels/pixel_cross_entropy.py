@@ -13,8 +13,8 @@ from pipeline.kernels.operator import Operator, call
 def pixel_cross_entropy(logits: jt.Var, labels: jt.Var, count: float) -> jt.Var:
     """Sum over labelled pixels of -log softmax(logits)[label], divided by `count`.
 
-    The gradient goes to `logits` only. The fused kernel raises RuntimeError when it runs if a label is too
-    large; the plain twin ignores such pixels.
+    The gradient goes to `logits` only. If a label is too large, the fused kernel raises RuntimeError when it
+    runs, that of a device makes the loss no number, and the plain twin ignores the pixel.
 
     Args:
         logits: (B, K, H, W) float32.
@@ -33,9 +33,8 @@ def pixel_cross_entropy(logits: jt.Var, labels: jt.Var, count: float) -> jt.Var:
         raise ValueError(f"pixel_cross_entropy: {found}; expected (B, K, H, W), int32 (B, H, W)")
     if not count > 0:
         raise ValueError(f"pixel_cross_entropy: count {count}; expected a positive number")
-    # On a device Jittor turns the plain twin into a few kernels.
-    fused = selection.fused_on_processor()
-    return (fused_pixel_cross_entropy if fused else plain_pixel_cross_entropy)(logits, labels, count)
+    chosen = fused_pixel_cross_entropy if selection.fused() else plain_pixel_cross_entropy
+    return chosen(logits, labels, count)
 
 
 def plain_pixel_cross_entropy(logits: jt.Var, labels: jt.Var, count: float) -> jt.Var:

@@ -1,4 +1,4 @@
-"""Convolution with batch norm, the building block of the dense heads."""
+"""Convolutions of the dense heads: with a bias, and with batch norm."""
 
 import jittor as jt
 from jittor import nn
@@ -6,6 +6,17 @@ from jittor import nn
 from pipeline import kernels
 from pipeline.models.batch_norm import BatchNorm2d
 from pipeline.ranks.whole_batch import sharing_ranks
+
+
+class Conv2d(nn.Conv2d):
+    """Jittor's convolution with a bias, whose gradient has a fixed order on a device."""
+
+    def execute(self, x: jt.Var) -> jt.Var:
+        """x (B, in, h, w) -> (B, out, h / stride, w / stride)."""
+        if not kernels.on_device():
+            return super().execute(x)
+        y = nn.conv2d(x, self.weight, None, self.stride, self.padding, self.dilation, self.groups)
+        return kernels.add_to_channels(y, self.bias)
 
 
 class ConvNorm(nn.Module):

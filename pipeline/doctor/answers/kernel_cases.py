@@ -104,11 +104,21 @@ def cases(rng: np.random.Generator) -> dict[str, KernelCase]:
         return jt.array(array.astype(np.float32) if array.dtype == np.float64 else array)
 
     return {
+        "add_to_channels": KernelCase(
+            kernels.add_to_channels,
+            lambda x, bias: x + bias[:, None, None],
+            [normal(2, 19, 9, 11), normal(19)],
+        ),
         "attention": KernelCase(
             lambda x: kernels.attention(x, heads),
             lambda x: references.attention(x, heads),
             [normal(2, 65, 3 * heads * 20)],
             multiplies=True,
+        ),
+        "batch_norm": KernelCase(
+            lambda *given: kernels.batch_norm(*given, _EPS)[0],
+            lambda *given: references.batch_norm(*given, _EPS),
+            [normal(2, 19, 9, 11), *convolution[2:]],
         ),
         "conv_known_norm_relu": KernelCase(
             lambda: _conv_known_norm_relu(*map(of, convolution), *map(of, statistics)),

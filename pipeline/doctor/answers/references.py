@@ -79,13 +79,16 @@ def convolution(x: np.ndarray, weight: np.ndarray, stride: int = 1) -> np.ndarra
     return out
 
 
-def conv_norm_relu(x, weight, scale, shift, eps, mean=None, variance=None, stride: int = 1) -> np.ndarray:
+def batch_norm(x, scale, shift, eps, mean=None, variance=None) -> np.ndarray:
     """With the statistics of the batch, unless they are given."""
-    z = convolution(x, weight, stride)
-    mean = z.mean((0, 2, 3)) if mean is None else mean
-    deviation = np.sqrt((z.var((0, 2, 3)) if variance is None else variance) + eps)
+    mean = x.mean((0, 2, 3)) if mean is None else mean
+    deviation = np.sqrt((x.var((0, 2, 3)) if variance is None else variance) + eps)
     mean, deviation, scale, shift = (a.reshape(-1, 1, 1) for a in (mean, deviation, scale, shift))
-    return np.maximum((z - mean) / deviation * scale + shift, 0)
+    return (x - mean) / deviation * scale + shift
+
+
+def conv_norm_relu(x, weight, scale, shift, eps, mean=None, variance=None, stride: int = 1) -> np.ndarray:
+    return np.maximum(batch_norm(convolution(x, weight, stride), scale, shift, eps, mean, variance), 0)
 
 
 def max_halved(x: np.ndarray) -> np.ndarray:

@@ -147,6 +147,17 @@ void hssl_device_pool_cells_gradient(long cells, long channels, long boxes, long
 void hssl_device_mean_positions(long groups, long places, long channels, const float* x, float* y);
 void hssl_device_mean_positions_gradient(long groups, long places, long channels, const float* y_grad, float* x_grad);
 
+// sums (channels) of x (images, channels, places).
+void hssl_device_channel_sums(long images, long channels, long places, const float* x, float* sums);
+
+// loss (1) = sum over places with a label of -log softmax(logits (images, classes, places))[label], divided by count;
+// labels (images, places), negative: none; too large: no number. log_sums (images, places) for the gradient.
+void hssl_device_pixel_cross_entropy(long images, long classes, long places, double count, const float* logits,
+                                     const int* labels, float* loss, float* log_sums);
+void hssl_device_pixel_cross_entropy_gradient(long images, long classes, long places, double count,
+                                              const float* logits, const int* labels, const float* log_sums,
+                                              const float* loss_grad, float* logits_grad);
+
 // patches (images, rows, columns, channels, side, side) of pixels (images, channels, rows side, columns side).
 void hssl_device_image_patches(long images, long channels, long rows, long columns, long side, const float* pixels,
                                float* patches);

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from pipeline.doctor.answers.references import pixel_cross_entropy
+from tests.cuda_on_host.loading import use_device_sources
 
 
 @pytest.mark.parametrize(
@@ -56,9 +57,18 @@ def test_a_label_that_is_no_class(jt):
     from pipeline import kernels
 
     if kernels.current() != "fused" or jt.flags.use_cuda:
-        pytest.skip("the plain twin cannot tell")
+        pytest.skip("the plain twin cannot tell; for a device see below")
     with pytest.raises(RuntimeError, match="label 3 of 3 classes"):
         kernels.pixel_cross_entropy(jt.zeros((1, 3, 1, 1)), jt.array([[[3]]]).int32(), 1).sync()
+
+
+def test_a_label_that_is_no_class_on_a_device(jt, monkeypatch):
+    from pipeline import kernels
+
+    if not jt.flags.use_cuda:
+        use_device_sources(monkeypatch)
+    logits, labels = jt.zeros((1, 3, 1, 2)), jt.array([[[3, 0]]]).int32()
+    assert np.isnan(kernels.pixel_cross_entropy(logits, labels, 2).item())
 
 
 def test_what_does_not_fit(kernels, jt):

@@ -5,7 +5,16 @@ import pytest
 
 from tests.cuda_on_host.loading import use_device_sources
 
-NO_OPERATORS = {"BlockWeights", "Norm", "current", "current_precision", "note", "use", "use_precision"}
+NO_OPERATORS = {
+    "BlockWeights",
+    "Norm",
+    "current",
+    "current_precision",
+    "note",
+    "on_device",
+    "use",
+    "use_precision",
+}
 
 
 @pytest.fixture(params=["fused", "plain", "device"])

@@ -1,0 +1,93 @@
+"""Sums over images and positions, one for every channel, and operators whose gradients are such sums.
+
+On a device Jittor's own sums over these axes, and the gradients of what it broadcasts along them, add by
+atomics: two runs need not have the same bits. These have a fixed order.
+"""
+
+import jittor as jt
+
+from pipeline.kernels import selection
+from pipeline.kernels.operator import Operator, call
+
+_DIMS = [0, 2, 3]
+
+
+def add_to_channels(x: jt.Var, bias: jt.Var) -> jt.Var:
+    """x (B, C, H, W) + bias (C,).
+
+    Raises:
+        ValueError: the shapes do not fit.
+    """
+    _check("add_to_channels", x, bias)
+    return _AddToChannels()(x, bias) if selection.on_device() else x + bias.broadcast(x, _DIMS)
+
+
+def batch_norm(x: jt.Var, scale: jt.Var, shift: jt.Var, eps: float) -> tuple[jt.Var, jt.Var, jt.Var]:
+    """Batch norm with the statistics of x.
+
+    Args:
+        x: (B, C, H, W).
+        scale, shift: (C,).
+        eps: added to the variance.
+
+    Returns:
+        (B, C, H, W), and mean and biased variance (C,), through which no gradient goes.
+
+    Raises:
+        ValueError: the shapes do not fit.
+    """
+    _check("batch_norm", x, scale, shift)
+    if selection.on_device():
+        operator = _BatchNorm(eps)
+        return operator(x, scale, shift), operator.mean.detach(), operator.variance.detach()
+    mean, squares = jt.mean(x, dims=_DIMS), jt.mean(x * x, dims=_DIMS)
+    variance = (squares - mean * mean).maximum(0.0)
+    factor = scale / jt.sqrt(variance + eps)
+    y = x * factor.broadcast(x, _DIMS) + (shift - mean * factor).broadcast(x, _DIMS)
+    return y, mean.detach(), variance.detach()
+
+
+def _check(name: str, x: jt.Var, *of_channels: jt.Var) -> None:
+    found = [tuple(each.shape) for each in of_channels]
+    if x.ndim != 4 or x.numel() == 0 or set(found) != {(x.shape[1],)}:
+        raise ValueError(f"{name}: x {tuple(x.shape)}, of channels {found}; expected (B, C, H, W), (C,)")
+
+
+def _sums(x: jt.Var) -> jt.Var:
+    """x (B, C, H, W) -> (C,)."""
+    arguments = "in0_shape0, in0_shape1, in0_shape2 * in0_shape3, in0_p, out0_p"
+    return call("channel_sums", arguments, [x], (x.shape[1],))
+
+
+class _AddToChannels(Operator):
+    def execute(self, x: jt.Var, bias: jt.Var) -> jt.Var:
+        return x + bias.broadcast(x, _DIMS)
+
+    def grad(self, out_grad: jt.Var) -> tuple[jt.Var, jt.Var]:
+        return out_grad, _sums(out_grad)
+
+
+class _BatchNorm(Operator):
+    """`mean` and `variance` are those of x once it was called."""
+
+    def __init__(self, eps: float):
+        super().__init__()
+        self._eps = eps
+
+    def execute(self, x: jt.Var, scale: jt.Var, shift: jt.Var) -> jt.Var:
+        self._count = x.numel() // x.shape[1]
+        self.mean = _sums(x) / self._count
+        centred = x - self.mean.broadcast(x, _DIMS)
+        self.variance = _sums(centred * centred) / self._count
+        self._slope = 1.0 / jt.sqrt(self.variance + self._eps)
+        self._saved = x, scale
+        factor = scale * self._slope
+        return centred * factor.broadcast(x, _DIMS) + shift.broadcast(x, _DIMS)
+
+    def grad(self, out_grad: jt.Var) -> tuple[jt.Var, jt.Var, jt.Var]:
+        x, scale = self._saved
+        normed = (x - self.mean.broadcast(x, _DIMS)) * self._slope.broadcast(x, _DIMS)
+        shift_grad, scale_grad = _sums(out_grad), _sums(out_grad * normed)
+        along = shift_grad.broadcast(x, _DIMS) + normed * scale_grad.broadcast(x, _DIMS)
+        x_grad = (out_grad - along / self._count) * (scale * self._slope).broadcast(x, _DIMS)
+        return x_grad, scale_grad, shift_grad

@@ -1,0 +1,41 @@
+"""Layers of the dense decoders on the device sources: values, gradients and statistics."""
+
+import numpy as np
+import pytest
+
+from tests.cuda_on_host.loading import use_device_sources
+
+
+def layers():
+    from pipeline.models.batch_norm import BatchNorm2d
+    from pipeline.models.conv import Conv2d, ConvNorm
+
+    return {"conv": Conv2d(5, 4, 3, padding=1), "conv-norm": ConvNorm(5, 4, 3), "norm": BatchNorm2d(5)}
+
+
+def answers(jt, layer, rng) -> list[np.ndarray]:
+    """Output, gradients of the input and the parameters, and the running statistics of a layer."""
+    layer.train()
+    for name, value in layer.named_parameters():
+        value.update(jt.array(rng.normal(1.5, 0.3, value.shape).astype(np.float32)))
+        if "running" in name:
+            value.stop_grad()
+    x = jt.array(rng.normal(0.5, 1, (3, 5, 9, 7)).astype(np.float32))
+    y = layer(x)
+    weights = jt.array(rng.normal(size=y.shape).astype(np.float32))
+    trained = [value for name, value in layer.named_parameters() if "running" not in name]
+    gradients = jt.grad((y * weights).sum(), [x, *trained])
+    statistics = [value for name, value in layer.named_parameters() if "running" in name]
+    return [value.numpy() for value in (y, *gradients, *statistics)]
+
+
+@pytest.mark.parametrize("name", ["conv", "conv-norm", "norm"])
+def test_a_layer_is_that_of_the_processor(jt, monkeypatch, name):
+    if jt.flags.use_cuda:
+        pytest.skip("for the processor's build of the sources")
+    expected = answers(jt, layers()[name], np.random.default_rng(1))
+    use_device_sources(monkeypatch)
+    found = answers(jt, layers()[name], np.random.default_rng(1))
+    assert len(found) == len(expected) >= 4
+    for own, processors in zip(found, expected, strict=True):
+        np.testing.assert_allclose(own, processors, rtol=1e-4, atol=1e-4 * np.abs(processors).max())
