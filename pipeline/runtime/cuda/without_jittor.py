@@ -21,7 +21,9 @@ def take_card(device: str, say: Callable[[str], None]) -> CudaSetup | None:
         setup = set_up(device)
     except CudaUnavailable as problem:
         if device != "auto":
-            raise
+            raise CudaUnavailable(
+                f"device = {device!r}, but {problem} (device = 'cpu' or 'auto' runs on the processor)"
+            ) from problem
         driver = installed_driver()
         if driver is not None and driver.cards:
             say(f"{problem}; running on the CPU")

@@ -241,7 +241,7 @@ def test_every_stage_of_every_kind_has_a_time_or_none(tmp_path):
 def test_a_card_s_time_is_not_forecast(make):
     graph = make(runtime={"device": "cuda"})
     known = {step.label.partition(":")[0] for step in plan(graph) if step.seconds is not None}
-    assert known == {"prepare", "curves", "knn", "linear", "logistic", "duplicates", "tables", "report"}
+    assert known == {"prepare", "curves", "linear", "logistic", "duplicates", "tables", "report"}
 
 
 def test_columns_align_whatever_the_names_are(make):

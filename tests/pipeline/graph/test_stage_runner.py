@@ -63,6 +63,20 @@ def test_a_stage_gets_its_config_and_inputs_and_is_stamped(tmp_path):
     assert stamp["environment"]["processor"]
 
 
+def test_a_card_that_a_stage_took_without_jittor_is_in_its_stamp(tmp_path):
+    stage = STAGE.replace(
+        "    return",
+        """    from types import SimpleNamespace
+    from pipeline.runtime.cuda.used import remember
+    remember(SimpleNamespace(card=SimpleNamespace(name="H100", index=1)))
+    return""",
+    )
+    done = serve(tmp_path, job(tmp_path), stage=stage)
+    assert done.returncode == 0, done.stderr
+    environment = json.loads((tmp_path / "stamp.json").read_text())["environment"]
+    assert (environment["device"], environment["card"]) == ("cuda", "H100 (cuda:1)")
+
+
 def test_a_table_gets_arm_and_seed_beside_each_artifact(tmp_path):
     stage = STAGE.replace("features, runtime", "features, runs, runtime").replace(
         "{config.temperature}", "{[(r.stage, r.key.arm, r.key.seed, r.directory.name) for r in runs]}"

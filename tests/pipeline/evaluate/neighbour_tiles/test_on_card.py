@@ -1,14 +1,17 @@
 """The search on a GPU, by its sources built for the processor: the neighbours are those of the processor."""
 
 import ctypes
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from pipeline.config.stages import RuntimeConfig
 from pipeline.evaluate import neighbours
 from pipeline.evaluate.feature_rows import FeatureRows, StackedRows
 from pipeline.evaluate.neighbour_tiles import on_card
 from pipeline.evaluate.neighbours import nearest
+from pipeline.runtime.cuda.used import used_setup
 from tests.cuda_on_host.loading import host_library
 from tests.pipeline.evaluate.test_neighbours import KINDS, assert_found, brute_force, drawn
 
@@ -124,3 +127,22 @@ def test_more_neighbours_than_lists_are_made_for_are_searched_for_on_the_process
     rng = np.random.default_rng(7)
     queries, bank = (rng.standard_normal((count, 8)).astype(np.float32) for count in (3, 1500))
     assert_found(nearest(queries, bank, 1025, on_card=True), brute_force(queries, bank, 1025))
+
+
+@pytest.mark.parametrize("runtime", [RuntimeConfig(device="cpu"), RuntimeConfig(kernels="plain")])
+def test_without_a_card_or_its_kernels_the_processor_searches(runtime, monkeypatch):
+    monkeypatch.setattr(on_card._State, "library", None)
+    on_card.prepare(runtime, pytest.fail)
+    assert not on_card.is_ready()
+
+
+def test_a_card_for_which_there_are_no_kernels_is_said(monkeypatch):
+    monkeypatch.setattr(on_card._State, "library", None)
+    card = SimpleNamespace(capability=(7, 5))
+    monkeypatch.setattr(on_card, "take_card", lambda device, say: SimpleNamespace(card=card, toolkit=None))
+    said = []
+    on_card.prepare(RuntimeConfig(), said.append)
+    assert not on_card.is_ready()
+    assert used_setup() is None
+    (line,) = said
+    assert line.startswith("neighbours are searched on the processor: device kernels: this card has compute")
