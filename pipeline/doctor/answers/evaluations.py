@@ -6,6 +6,7 @@ from importlib import util
 
 import numpy as np
 
+from pipeline.config.stages import RuntimeConfig
 from pipeline.datasets.targets import IGNORED, Objects
 from pipeline.doctor.answers.answer import Answer
 
@@ -19,12 +20,21 @@ KNN_TOP1 = {10: 204 / 300, 20: 215 / 300}
 AP = {"ap": 0.13315209908431014, "ap50": 0.26354876089112667, "ar_100": 0.3295751633986928}
 _EXACT = 1e-9  # scores are ratios of counts, computed in float64
 _REMEDY = "install NumPy and SciPy again: their products or sums are wrong here"
+_CARD_REMEDY = "set runtime.device to 'cpu' for the stage knn, and see whether another card gives the same"
+# Queries, rows of the bank, channels, neighbours.
+SEARCHED = (2000, 40_000, 384, 20)
 _AP_REMEDY = "install faster-coco-eval again, as pyproject.toml asks for it"
 
 
-def evaluation_tests() -> dict[str, Callable[[], Answer]]:
-    """The test of each score, by name; AP is compared with pycocotools only where that is installed."""
+def evaluation_tests(*, on_card: bool = False) -> dict[str, Callable[[], Answer]]:
+    """The test of each score, by name; AP is compared with pycocotools only where that is installed.
+
+    Args:
+        on_card: search for neighbours on the GPU too, see `pipeline.evaluate.neighbour_tiles.on_card`.
+    """
     tests = {"k-NN": _knn, "mIoU": _mean_iou, "AP": _average_precision}
+    if on_card:
+        tests["neighbours on the card"] = _neighbours_on_card
     if util.find_spec("pycocotools") is not None:
         tests["AP beside pycocotools"] = _beside_pycocotools
     return tests
@@ -46,6 +56,23 @@ def _knn() -> Answer:
     found = classify(queries, bank, labels, ks=KS, temperature=TEMPERATURE)
     top1 = {each.k: float(np.mean(each.classes == truth)) for each in found}
     return _scores("k-NN", top1, KNN_TOP1, _REMEDY)
+
+
+def _neighbours_on_card() -> Answer:
+    """Several blocks and tiles; the processor's neighbours are those expected, and its similarities."""
+    from pipeline.evaluate.neighbours import nearest
+
+    num_queries, num_bank, channels, k = SEARCHED
+    rng = np.random.default_rng(_SEED)
+    queries, bank = (
+        rng.standard_normal((count, channels), dtype=np.float32) for count in (num_queries, num_bank)
+    )
+    threads = RuntimeConfig().num_threads
+    expected = nearest(queries, bank, k, num_threads=threads)
+    found = nearest(queries, bank, k, num_threads=threads, on_card=True)
+    wrong = sum(int((one != other).sum()) for one, other in zip(found, expected, strict=True))
+    numbers = f"of {2 * num_queries * k} rows and similarities differ from the processor's"
+    return Answer("neighbours on the card", f"{wrong} {numbers}", f"0 {numbers}", wrong, 0.0, _CARD_REMEDY)
 
 
 def _mean_iou() -> Answer:

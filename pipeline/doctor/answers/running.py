@@ -68,12 +68,16 @@ def write_answers(path: Path, runtime: RuntimeConfig, precision: str) -> None:
     from pipeline.doctor.answers.fixed_training import training_tests
     from pipeline.doctor.answers.kernel_cases import kernel_tests
     from pipeline.doctor.answers.updates import update_tests
+    from pipeline.evaluate.neighbour_tiles import on_card
 
     kernels.use(runtime.kernels)
     kernels.use_precision(precision)
     where = report.card or f"cpu, {report.threads} thread(s)"
     how = f"{where}, {kernels.current()} kernels, products in {kernels.current_precision()}"
-    tests = kernel_tests() | update_tests() | training_tests() | evaluation_tests()
+    if report.device == "cuda":
+        on_card.prepare(runtime, say=print)
+    searches = evaluation_tests(on_card=on_card.is_ready())
+    tests = kernel_tests() | update_tests() | training_tests() | searches
     with open(path, "w", encoding="utf-8", buffering=1) as lines:
         lines.write(json.dumps({"device": report.device, "how": how}) + "\n")
         for name, test in tests.items():

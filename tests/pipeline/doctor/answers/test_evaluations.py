@@ -61,3 +61,27 @@ def test_a_neighbour_search_that_misses_one_is_found(monkeypatch):
     answer = evaluations.evaluation_tests()["k-NN"]()
     assert not answer.ok
     assert "NumPy" in answer.remedy
+
+
+def test_a_search_on_a_card_is_compared_with_the_processors(monkeypatch):
+    """The device's sources, built for the processor; then as if they missed the nearest neighbour."""
+    from pipeline.evaluate import neighbours
+    from pipeline.evaluate.neighbour_tiles import on_card
+    from tests.cuda_on_host.loading import host_library
+
+    monkeypatch.setattr(on_card._State, "library", host_library())
+    monkeypatch.setattr(evaluations, "SEARCHED", (3, 300, 16, 5))
+    test = evaluations.evaluation_tests(on_card=True)["neighbours on the card"]
+    answer = test()
+    assert answer.ok
+    assert answer.found == "0 of 30 rows and similarities differ from the processor's"
+    right = neighbours.card.search
+    monkeypatch.setattr(
+        neighbours.card,
+        "search",
+        lambda queries, bank, blocks, centre, k, **named: [
+            part[:, 1:] for part in right(queries, bank, blocks, centre, k + 1, **named)
+        ],
+    )
+    assert not test().ok
+    assert "neighbours on the card" not in evaluations.evaluation_tests()
