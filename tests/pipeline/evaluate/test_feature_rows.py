@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.evaluate.feature_rows import FeatureRows
+from pipeline.evaluate.feature_rows import FeatureRows, StackedRows
 from pipeline.evaluate.knn import classify
 from pipeline.evaluate.linear_probe import predict, train_sweep
 from pipeline.evaluate.neighbours import nearest
@@ -104,3 +104,12 @@ def test_k_nn_and_linear_probe_hold_little_of_what_is_on_disk(on_disk, rng):
     predict(sweep, watched)
     assert len(held) > 24
     assert max(held) < 4
+
+
+def test_stacked_rows_are_read_across_their_borders():
+    arrays = tuple(np.arange(3 * count).reshape(count, 3) + 100 * count for count in (4, 0, 1, 5))
+    stacked, whole = StackedRows(arrays), np.concatenate(arrays)
+    assert (stacked.shape, stacked.ndim, len(stacked)) == ((10, 3), 2, 10)
+    assert [whole[part].tolist() for part in stacked.parts] == [array.tolist() for array in arrays]
+    for first, end in ((0, 10), (0, 4), (3, 5), (4, 5), (2, 9), (5, 10), (9, 20)):
+        np.testing.assert_array_equal(stacked[first:end], whole[first:end])
