@@ -1,6 +1,9 @@
-"""The search on a GPU, by its sources built for the processor: the neighbours are those of the processor."""
+"""The search on a GPU finds the neighbours of the processor: by its sources built for the processor, or on
+$HSSL_TEST_DEVICE.
+"""
 
 import ctypes
+import os
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,7 +22,12 @@ from tests.pipeline.evaluate.test_neighbours import KINDS, assert_found, brute_f
 @pytest.fixture(autouse=True)
 def device_sources(monkeypatch) -> ctypes.CDLL:
     """As if the processor were a GPU; of its small blocks every row fits into a list."""
-    library = host_library()
+    if "HSSL_TEST_DEVICE" in os.environ:
+        if not on_card.is_ready():
+            on_card.prepare(RuntimeConfig(device=os.environ["HSSL_TEST_DEVICE"]), print)
+        library = on_card._State.library
+    else:
+        library = host_library()
     monkeypatch.setattr(on_card._State, "library", library)
     monkeypatch.setattr(on_card, "BLOCK_ROWS", 640)
     monkeypatch.setattr(on_card, "TILE_QUERIES", 16)
