@@ -94,9 +94,21 @@ inline Block*& block() {
     return current;
 }
 
-inline void yield() {
-    Block* b = block();
-    change(&b->running->place, &b->scheduler);
+// Goes on in the next thread of the block that has not ended; behind the last one, in the scheduler.
+inline void yield(Block* b) {
+    Fiber* mine = b->running;
+    for (unsigned next = mine->number + 1; next < b->threads; next++)
+        if (!b->fibers[next].ended) {
+            b->running = &b->fibers[next];
+            return change(&mine->place, &b->running->place);
+        }
+    change(&mine->place, &b->scheduler);
+}
+
+// The threads that run, and their stacks, which all kernels of a thread of the processor share.
+inline Block& shared_block() {
+    static thread_local Block all;
+    return all;
 }
 
 inline void enter() {
@@ -111,7 +123,7 @@ inline void enter() {
     b->progress = true;
     // Threads that have ended count as arrived at a block's barrier.
     if (b->arrived && b->arrived + b->ended == b->threads) b->arrived = 0, b->turn++;
-    change(&b->running->place, &b->scheduler);
+    yield(b);
 }
 
 inline void run_block(Block& b) {
@@ -126,12 +138,10 @@ inline void run_block(Block& b) {
     }
     while (b.ended < b.threads && b.problem.empty()) {
         b.progress = false;
-        for (unsigned i = 0; i < b.threads; i++) {
-            Fiber& fiber = b.fibers[i];
-            if (fiber.ended) continue;
-            b.running = &fiber;
-            change(&b.scheduler, &fiber.place);
-        }
+        unsigned first = 0;
+        while (b.fibers[first].ended) first++;
+        b.running = &b.fibers[first];
+        change(&b.scheduler, &b.running->place);
         if (!b.progress && b.problem.empty()) b.problem = "threads wait for ever at a barrier or in a warp";
     }
     block() = nullptr;
@@ -141,8 +151,7 @@ inline void run_block(Block& b) {
 // Lays down words of this lane, and waits for the warp; the last lane does `work` with the slots of all before the
 // others go on.
 template <class Work>
-Warp& meet(const Slot& mine, Work work) {
-    Block* b = block();
+Warp& meet(Block* b, const Slot& mine, Work work) {
     const unsigned number = b->running->number;
     Warp& warp = b->warps[number / kLanes];
     const unsigned turn = warp.turn;
@@ -153,15 +162,15 @@ Warp& meet(const Slot& mine, Work work) {
         work(warp, turn % 2);
         warp.turn++;
     } else {
-        while (warp.turn == turn) yield();
+        while (warp.turn == turn) yield(b);
     }
     return warp;
 }
 
 // The slots of all lanes, until the warp meets for the second time from here.
-inline const Slot* exchange(const Slot& mine) {
-    const unsigned turn = block()->warps[block()->running->number / kLanes].turn % 2;
-    return meet(mine, [](Warp&, unsigned) {}).slots[turn];
+inline const Slot* exchange(Block* b, const Slot& mine) {
+    const unsigned turn = b->warps[b->running->number / kLanes].turn % 2;
+    return meet(b, mine, [](Warp&, unsigned) {}).slots[turn];
 }
 
 inline void synchronize_block() {
@@ -172,7 +181,7 @@ inline void synchronize_block() {
         b->arrived = 0;
         b->turn++;
     } else {
-        while (b->turn == turn) yield();
+        while (b->turn == turn) yield(b);
     }
 }
 
@@ -181,7 +190,7 @@ T shuffled(T value, unsigned from_lane) {
     static_assert(sizeof(T) <= 8, "a shuffle moves 8 bytes at most");
     Slot mine{};
     std::memcpy(mine.words, &value, sizeof value);
-    const Slot* all = exchange(mine);
+    const Slot* all = exchange(block(), mine);
     T found;
     std::memcpy(&found, all[from_lane % kLanes].words, sizeof found);
     return found;
@@ -226,10 +235,11 @@ inline void multiply(Warp& warp, unsigned turn, bool pairs) {
 }
 
 inline void small_product(float (&c)[4], const unsigned (&a)[4], const unsigned (&b)[2], bool pairs) {
-    const int g = lane() / 4, t = lane() % 4;
-    const unsigned turn = block()->warps[block()->running->number / kLanes].turn % 2;
+    Block* own = block();
+    const unsigned number = own->running->number, g = number % kLanes / 4, t = number % 4;
+    const unsigned turn = own->warps[number / kLanes].turn % 2;
     const Slot mine{{a[0], a[1], a[2], a[3], b[0], b[1]}};
-    Warp& warp = meet(mine, [&](Warp& all, unsigned of) { multiply(all, of, pairs); });
+    Warp& warp = meet(own, mine, [&](Warp& all, unsigned of) { multiply(all, of, pairs); });
     for (int i = 0; i < 4; i++)
         c[i] = static_cast<float>(c[i] + warp.products[turn][g + 8 * (i / 2)][2 * t + i % 2]);
 }
@@ -253,7 +263,7 @@ inline unsigned to_tf32(float value) {
 #define gridDim (cuda_on_host::block()->grid)
 
 inline void __syncthreads() { cuda_on_host::synchronize_block(); }
-inline void __syncwarp(unsigned = 0xffffffffu) { cuda_on_host::exchange({}); }
+inline void __syncwarp(unsigned = 0xffffffffu) { cuda_on_host::exchange(cuda_on_host::block(), {}); }
 template <class T>
 T __shfl_sync(unsigned, T value, int lane) {
     return cuda_on_host::shuffled(value, static_cast<unsigned>(lane));
@@ -273,7 +283,7 @@ T __shfl_up_sync(unsigned, T value, int delta) {
     return cuda_on_host::shuffled(value, lane >= static_cast<unsigned>(delta) ? lane - delta : lane);
 }
 inline unsigned __ballot_sync(unsigned, int value) {
-    const cuda_on_host::Slot* all = cuda_on_host::exchange({{value != 0}});
+    const cuda_on_host::Slot* all = cuda_on_host::exchange(cuda_on_host::block(), {{value != 0}});
     unsigned found = 0;
     for (int i = 0; i < cuda_on_host::kLanes; i++) found |= static_cast<unsigned>(all[i].words[0]) << i;
     return found;
@@ -369,7 +379,7 @@ void launch(const char* name, void (*kernel)(Parameters...), dim3 grid, dim3 siz
         throw std::runtime_error(std::string(name) + ": an impossible grid");
     if (shared > 227 * 1024) throw std::runtime_error(std::string(name) + ": too much shared memory");
     cuda_on_host::launches()++;
-    static thread_local cuda_on_host::Block b;
+    cuda_on_host::Block& b = cuda_on_host::shared_block();
     while (b.fibers.size() < threads) {
         b.fibers.emplace_back();
         b.fibers.back().stack.reset(new char[cuda_on_host::kStackBytes + cuda_on_host::kStagger]);  // not filled, unlike make_unique's
