@@ -67,5 +67,17 @@ class MaskHead(nn.Module):
             pooled = nn.relu(conv(pooled))
         features = nn.relu(self.enlarge(pooled))
         rows = jt.array(classes.astype(np.int32))
-        weights = kernels.gather_rows(self.predict.weight, rows).unsqueeze(2).unsqueeze(3)
-        return (features * weights).sum(dim=1) + self.predict.bias[rows].reshape(-1, 1, 1)
+        weights = kernels.gather_rows(self.predict.weight, rows)
+        if kernels.on_device():
+            return self._products(features, weights, rows)
+        logits = (features * weights.unsqueeze(2).unsqueeze(3)).sum(dim=1)
+        return logits + self.predict.bias[rows].reshape(-1, 1, 1)
+
+    def _products(self, features: jt.Var, weights: jt.Var, rows: jt.Var) -> jt.Var:
+        """The same; sums and gradients have a fixed order, as Jittor's own have not on a device."""
+        num_boxes, channels, height, width = features.shape
+        logits = jt.nn.bmm(weights.unsqueeze(1), features.reshape(num_boxes, channels, -1))
+        bias = kernels.gather_rows(self.predict.bias.unsqueeze(1), rows)
+        return kernels.add_to_channels(logits.reshape(1, num_boxes, height, width), bias.reshape(-1)).reshape(
+            num_boxes, height, width
+        )
