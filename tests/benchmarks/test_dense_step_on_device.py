@@ -1,0 +1,56 @@
+"""Sums of a dense step have a fixed order on a device: none of Jittor's operators adds up what threads share.
+
+Seen over the device sources built for the processor, where Jittor's part of a step is that of a card; there
+cuBLAS multiplies and cuDNN convolves.
+"""
+
+import re
+
+import pytest
+
+from tests.cuda_on_host.loading import use_device_sources
+
+# Of a batch of matrices: on a card an operator of cuBLAS, here made of Jittor's own.
+PRODUCT = ["broadcast_to", "broadcast_to", "binary", "reduce"]
+
+
+def adding(jt, step) -> list[str]:
+    """Keys of Jittor's operators in a step whose sums have no fixed order on a card."""
+    jt.sync_all(True)
+    jt.profiler.start(0, 0)
+    step()
+    jt.sync_all(True)
+    jt.profiler.stop()
+    keys = [row[0] for row in jt.profiler.report()[1:]]
+    assert len(keys) > 20  # else they were not counted
+    # What is relayed is a product or a convolution, which a library computes.
+    return [
+        key
+        for key in keys
+        if "relay" not in key
+        and ("reduce«" in key or re.search("setitem.*OP:add", key))
+        and re.findall(r"opkey\d+:(\w+)", key) != PRODUCT
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", ["segmentation", "detection"])
+def test_nothing_of_jittors_adds(jt, monkeypatch, tmp_path, task):
+    from benchmarks.dense_step import DenseStep
+
+    if jt.flags.use_cuda:
+        pytest.skip("for the processor's build of the sources")
+    use_device_sources(monkeypatch)
+    step = DenseStep({"task": task}, tmp_path)
+    assert adding(jt, step.repeat) == []
+
+
+@pytest.mark.slow
+def test_what_adds_is_seen(jt, tmp_path):
+    """On a processor, batch norms and biases are Jittor's own operators."""
+    from benchmarks.dense_step import DenseStep
+
+    if jt.flags.use_cuda:
+        pytest.skip("a card has other operators")
+    step = DenseStep({"task": "detection"}, tmp_path)
+    assert len(adding(jt, step.repeat)) > 3
