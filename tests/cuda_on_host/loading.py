@@ -1,6 +1,10 @@
 """Operators that call the device sources, built for the processor."""
 
 import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
 
 from pipeline.native.cuda.sources import FOLDER
 from tests.cuda_on_host.build import build_on_host
@@ -21,3 +25,13 @@ def use_device_sources(monkeypatch) -> ctypes.CDLL:
     monkeypatch.setattr(library._State, "library", loaded)
     monkeypatch.setattr(library._State, "problem", None)
     return handle
+
+
+@contextmanager
+def device_sources() -> Iterator[ctypes.CDLL]:
+    """The same for a program, as on a card that multiplies bfloat16."""
+    from pipeline.kernels import precision
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(precision, "architecture", lambda: (9, 0))
+        yield use_device_sources(patch)
