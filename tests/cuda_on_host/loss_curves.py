@@ -121,6 +121,16 @@ class Comparison:
         return (self.bfloat16 - self.float32[: len(self.bfloat16)]) / self.deviation
 
     @property
+    def spread(self) -> float:
+        """Root mean square over windows of `deviation`."""
+        return float(np.sqrt(np.mean(self.deviation**2)))
+
+    @property
+    def rounding(self) -> float:
+        """Root mean square over seeds and windows of bfloat16 minus float32 of the same seed."""
+        return float(np.sqrt(np.mean((self.bfloat16 - self.float32[: len(self.bfloat16)]) ** 2)))
+
+    @property
     def outside(self) -> float:
         """Share of bfloat16's values outside the smallest and the largest of float32's seeds."""
         low, high = self.float32.min(axis=0), self.float32.max(axis=0)
@@ -161,6 +171,10 @@ def main() -> None:
             f"{(index + 1) * chosen.window:8d} | {found.float32[:, index].mean():.4f} {deviation:.4f} | "
             f"{found.bfloat16[:, index].mean():.4f} | {differences}"
         )
+    print(
+        f"root mean squares: bfloat16 - float32 of equal seeds {found.rounding:.4f}, "
+        f"float32 between seeds {found.spread:.4f}"
+    )
     print(f"outside the range of float32's seeds: {found.outside:.0%} of bfloat16's windows")
 
 

@@ -18,6 +18,8 @@ def test_a_comparison_says_how_far_bfloat16_is():
     found = Comparison(float32, np.array([[4.0, 1.0]]))
     np.testing.assert_allclose(found.deviation, np.sqrt([2, 2]))
     np.testing.assert_allclose(found.same_seed, [np.sqrt([0.5, 0.5]) * [1, -1]])
+    assert found.spread == pytest.approx(np.sqrt(2))
+    assert found.rounding == 1
     assert found.outside == 0.5  # 4 lies between 3 and 5, 1 is below 2
 
 
@@ -53,5 +55,4 @@ def test_the_first_steps_of_bfloat16_are_those_of_float32_within_the_spread_of_s
     assert (found.deviation > 0).all()
     assert np.abs(found.bfloat16 - found.float32[:1]).max() > 0
     # Rounding moves a curve by less than another seed does.
-    rounding, seeds = found.bfloat16[0] - found.float32[0], found.deviation
-    assert np.sqrt(np.mean(rounding**2)) < np.sqrt(np.mean(seeds**2))
+    assert found.rounding < found.spread
