@@ -10,7 +10,7 @@ from jittor import nn
 from pipeline.config.dense import DetectHeadConfig
 from pipeline.detection.fpn import Fpn
 from pipeline.detection.proposals import proposals
-from pipeline.detection.roi_align import roi_align
+from pipeline.detection.roi_align import RoiAlign
 from pipeline.detection.roi_heads import BoxHead, MaskHead
 from pipeline.detection.rpn import Rpn
 from pipeline.detection.sizes import NUM_ROI_LEVELS, STAGES
@@ -88,10 +88,10 @@ class CascadeMaskRcnn(nn.Module):
             for of_image, size in zip(outputs.numpy(), sizes.tolist(), strict=True)
         ]
 
-    def pooled(self, levels: list[jt.Var], boxes: np.ndarray, image_index: np.ndarray, bins: int) -> jt.Var:
-        """Features of boxes (n, 4) in their images (n,): (n, C, bins, bins)."""
+    def roi_align(self, levels: list[jt.Var]) -> RoiAlign:
+        """Pools features of boxes from these levels."""
         maps, strides = levels[:NUM_ROI_LEVELS], self.heads.rpn.strides[:NUM_ROI_LEVELS]
-        return roi_align(maps, strides, boxes, image_index, bins, self.config.finest_scale)
+        return RoiAlign(maps, strides, self.config.finest_scale)
 
     def mask_heads(self, stage: int) -> list[MaskHead]:
         """The mask heads that a stage trains: its own or none; the last stage trains a shared one."""

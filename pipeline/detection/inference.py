@@ -8,6 +8,7 @@ from jittor import nn
 
 from pipeline.detection.box_stages import best_boxes, refined_boxes, refined_classes
 from pipeline.detection.cascade import CascadeMaskRcnn
+from pipeline.detection.roi_align import RoiAlign
 from pipeline.detection.sizes import BOX_BINS, MASK_BINS, MASK_SIZE
 
 _MASKS_AT_ONCE = 256  # boxes; several copies of a 28 x 28 map of each are in memory
@@ -41,13 +42,14 @@ def detect(network: CascadeMaskRcnn, images: np.ndarray, sizes: np.ndarray) -> l
         levels = network.levels(jt.array(images))
         outputs = network.heads.rpn(levels)
         proposals = network.proposals(outputs, levels, sizes, training=False)
-        found = _found_boxes(network, levels, proposals, sizes)
-        masks = _found_masks(network, levels, found) if len(network.heads.masks) else [None] * len(found)
+        pool = network.roi_align(levels)
+        found = _found_boxes(network, pool, proposals, sizes)
+        masks = _found_masks(network, pool, found) if len(network.heads.masks) else [None] * len(found)
     return [RawDetections(*parts, of_image) for parts, of_image in zip(found, masks, strict=True)]
 
 
 def _found_boxes(
-    network: CascadeMaskRcnn, levels: list[jt.Var], proposals: list[np.ndarray], sizes: np.ndarray
+    network: CascadeMaskRcnn, pool: RoiAlign, proposals: list[np.ndarray], sizes: np.ndarray
 ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Boxes, scores and classes of each image."""
     counts = [len(boxes) for boxes in proposals]
@@ -57,8 +59,7 @@ def _found_boxes(
     ends, image_index = np.cumsum(counts)[:-1], np.repeat(np.arange(len(counts)), counts)
     scores = 0
     for index, (head, stage) in enumerate(zip(network.heads.boxes, network.stages, strict=True)):
-        pooled = network.pooled(levels, np.concatenate(proposals), image_index, BOX_BINS)
-        logits, deltas = head(pooled)
+        logits, deltas = head(pool(np.concatenate(proposals), image_index, BOX_BINS))
         scores = scores + nn.softmax(logits, dim=1).numpy() / len(network.stages)
         parts = [np.split(array.numpy(), ends) for array in (logits, deltas)]
         if index + 1 < len(network.stages):
@@ -81,9 +82,7 @@ def _found_boxes(
 
 
 def _found_masks(
-    network: CascadeMaskRcnn,
-    levels: list[jt.Var],
-    found: list[tuple[np.ndarray, np.ndarray, np.ndarray]],
+    network: CascadeMaskRcnn, pool: RoiAlign, found: list[tuple[np.ndarray, np.ndarray, np.ndarray]]
 ) -> list[np.ndarray]:
     """Mask probabilities (k, 28, 28) of each image's boxes."""
     counts = [len(boxes) for boxes, _, _ in found]
@@ -93,6 +92,6 @@ def _found_masks(
     images, heads, masks = np.repeat(np.arange(len(counts)), counts), list(network.heads.masks), []
     for start in range(0, len(boxes), _MASKS_AT_ONCE):
         part = slice(start, start + _MASKS_AT_ONCE)
-        pooled = network.pooled(levels, boxes[part], images[part], MASK_BINS)
+        pooled = pool(boxes[part], images[part], MASK_BINS)
         masks.append(sum(jt.sigmoid(head(pooled, classes[part])) for head in heads).numpy() / len(heads))
     return np.split(np.concatenate(masks), np.cumsum(counts)[:-1])

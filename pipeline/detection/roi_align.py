@@ -19,49 +19,54 @@ def roi_levels(boxes: np.ndarray, finest_scale: float, num_levels: int) -> np.nd
     return np.searchsorted(limits, sides.prod(axis=1), side="right")
 
 
-def roi_align(
-    maps: list[jt.Var],
-    strides: list[float],
-    boxes: np.ndarray,
-    image_index: np.ndarray,
-    output_size: int,
-    finest_scale: float,
-    sampling: int = 2,
-) -> jt.Var:
-    """Average of sampling x sampling bilinear samples in each bin of each box.
+class RoiAlign:
+    """Average of sampling x sampling bilinear samples in each bin of each box, from one set of maps.
+
+    The cells of all maps are laid out in one table, once for all boxes that are pooled.
 
     Args:
         maps: (B, C, h, w) float32, fine to coarse.
         strides: of each map, image pixels between neighbours.
-        boxes: (n, 4) in image pixels, n may be 0; empty boxes and boxes outside of the image are allowed: a
-            sample more than one cell outside of the map is 0.
-        image_index: (n,) integers in 0..B-1.
-        output_size: s.
         finest_scale: pixels; boxes below twice this side are taken from the first map, and so on.
-
-    Returns:
-        (n, C, s, s) float32, with a gradient to the maps.
 
     Source:
         Mask R-CNN (He et al. 2017), section 3; aligned: cell (0, 0) is centred at half a stride. The number
             of samples is fixed, while iBOT's configuration adapts it to the box.
     """
-    batch, channels = maps[0].shape[:2]
-    shape = (len(boxes), channels, output_size, output_size)
-    if not len(boxes):
-        return jt.zeros(shape)
-    levels = roi_levels(boxes, finest_scale, len(maps))
-    sizes = np.array([feature_map.shape[2:] for feature_map in maps])  # (L, 2): h, w
-    starts = np.cumsum([0, *(batch * sizes.prod(axis=1))])[:-1]
-    corners = boxes.astype(np.float64) / np.asarray(strides, np.float64)[levels, None] - 0.5
-    rows, row_weights = _axis(corners[:, 1::2], sizes[levels, 0], output_size, sampling)
-    columns, column_weights = _axis(corners[:, 0::2], sizes[levels, 1], output_size, sampling)
-    # Row numbers index one table of all cells: levels, images, rows and columns in sequence.
-    first = starts[levels] + np.asarray(image_index) * sizes[levels].prod(axis=1)
-    rows = first[:, None, None] + rows * sizes[levels, 1][:, None, None]
-    table = jt.concat([m.permute(0, 2, 3, 1).reshape(-1, channels) for m in maps], dim=0)
-    taps = (rows.astype(np.int32), row_weights, columns.astype(np.int32), column_weights)
-    return kernels.pool_cells(table, *map(jt.array, taps)).permute(0, 3, 1, 2)
+
+    def __init__(self, maps: list[jt.Var], strides: list[float], finest_scale: float):
+        batch, self._channels = maps[0].shape[:2]
+        self._strides, self._finest_scale = np.asarray(strides, np.float64), finest_scale
+        self._sizes = np.array([feature_map.shape[2:] for feature_map in maps])  # (L, 2): h, w
+        self._starts = np.cumsum([0, *(batch * self._sizes.prod(axis=1))])[:-1]
+        # Row numbers index one table of all cells: levels, images, rows and columns in sequence.
+        self._table = jt.concat([m.permute(0, 2, 3, 1).reshape(-1, self._channels) for m in maps], dim=0)
+
+    def __call__(
+        self, boxes: np.ndarray, image_index: np.ndarray, output_size: int, sampling: int = 2
+    ) -> jt.Var:
+        """Features of boxes.
+
+        Args:
+            boxes: (n, 4) in image pixels, n may be 0; empty boxes and boxes outside of the image are allowed:
+                a sample more than one cell outside of the map is 0.
+            image_index: (n,) integers in 0..B-1.
+            output_size: s.
+
+        Returns:
+            (n, C, s, s) float32, with a gradient to the maps.
+        """
+        if not len(boxes):
+            return jt.zeros((0, self._channels, output_size, output_size))
+        levels = roi_levels(boxes, self._finest_scale, len(self._sizes))
+        sizes = self._sizes[levels]
+        corners = boxes.astype(np.float64) / self._strides[levels, None] - 0.5
+        rows, row_weights = _axis(corners[:, 1::2], sizes[:, 0], output_size, sampling)
+        columns, column_weights = _axis(corners[:, 0::2], sizes[:, 1], output_size, sampling)
+        first = self._starts[levels] + np.asarray(image_index) * sizes.prod(axis=1)
+        rows = first[:, None, None] + rows * sizes[:, 1][:, None, None]
+        taps = (rows.astype(np.int32), row_weights, columns.astype(np.int32), column_weights)
+        return kernels.pool_cells(self._table, *map(jt.array, taps)).permute(0, 3, 1, 2)
 
 
 def _axis(

@@ -15,6 +15,7 @@ from pipeline.detection.box_stages import (
     refined_classes,
 )
 from pipeline.detection.cascade import CascadeMaskRcnn
+from pipeline.detection.roi_align import RoiAlign
 from pipeline.detection.roi_heads import BoxHead, MaskHead
 from pipeline.detection.rpn import rpn_losses
 from pipeline.detection.sizes import BOX_BINS, MASK_BINS
@@ -64,7 +65,7 @@ def _stage_losses(
     found: list[np.ndarray],
 ) -> Iterator[tuple[str, jt.Var]]:
     """Name and weighted term of every loss of every stage; `found` holds the proposals of each image."""
-    config = network.config
+    config, pool = network.config, network.roi_align(levels)
     for index, stage in enumerate(network.stages):
         rois = sampled_rois_of_batch(
             rngs,
@@ -91,28 +92,26 @@ def _stage_losses(
             yield from ((name, 0 * levels[0].sum()) for name in terms)
             return
         head = network.heads.boxes[index]
-        logits, deltas = head(network.pooled(levels, rois.boxes, rois.image_index, BOX_BINS))
+        logits, deltas = head(pool(rois.boxes, rois.image_index, BOX_BINS))
         classes, boxes = box_losses(head, logits, deltas, rois, stage, count)
         yield "loss_classes", stage.weight * classes
         yield "loss_boxes", stage.weight * boxes
         for mask_head in network.mask_heads(index):
             weight = stage.weight if config.mask_heads == "each" else 1.0
-            yield "loss_masks", weight * _mask_loss(network, mask_head, levels, rois, batch)
+            yield "loss_masks", weight * _mask_loss(pool, mask_head, rois, batch)
         if index + 1 < len(network.stages):
             found = _refined(head, logits.numpy(), deltas.numpy(), rois, stage, batch.sizes)
 
 
-def _mask_loss(
-    network: CascadeMaskRcnn, head: MaskHead, levels: list[jt.Var], rois: RoiSamples, batch: DetectBatch
-) -> jt.Var:
+def _mask_loss(pool: RoiAlign, head: MaskHead, rois: RoiSamples, batch: DetectBatch) -> jt.Var:
     rows = mask_rows(rois, batch.truths)
     count = mean_count(len(rows))
     if not len(rows):
         # A box with weight 0 keeps the head in the graph.
-        pooled = network.pooled(levels, rois.boxes[:1], rois.image_index[:1], MASK_BINS)
+        pooled = pool(rois.boxes[:1], rois.image_index[:1], MASK_BINS)
         return 0 * head(pooled, np.zeros(1, np.int64)).sum()
     boxes, images, truth = rois.boxes[rows], rois.image_index[rows], rois.truth[rows]
-    logits = head(network.pooled(levels, boxes, images, MASK_BINS), rois.labels[rows])
+    logits = head(pool(boxes, images, MASK_BINS), rois.labels[rows])
     masks = [batch.truths[image].masks[index] for image, index in zip(images, truth, strict=True)]
     return mask_loss(logits, boxes, masks, count)
 

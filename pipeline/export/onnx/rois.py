@@ -14,7 +14,7 @@ _DOUBLE = 11  # ONNX's number of float64
 def pooled(
     graph: Graph, maps: list[str], strides: list[float], boxes: str, bins: int, finest_scale: float, dim: int
 ) -> str:
-    """(n, C, s, s), as `pipeline.detection.roi_align`; n may be 0."""
+    """(n, C, s, s), as `pipeline.detection.roi_align.RoiAlign`; n may be 0."""
     level = _levels(graph, boxes, finest_scale, len(maps))
     num = graph.add("Shape", boxes)
     shape = graph.add("Concat", graph.cut(num, 0, 0, 1), graph.integers(dim, bins, bins), axis=0)

@@ -40,7 +40,7 @@ def test_boxes_are_pooled_where_they_are(jt, small_detector):
     marked[1, :, 2, 5] = 1.0  # x = 5.5 * 8, y = 2.5 * 8
     levels[1] = jt.array(marked)
     boxes = np.array([[26, 2, 62, 38], [26, 2, 62, 38], [40, 16, 48, 24]], np.float32)  # 36 px: second level
-    pooled = network.pooled(levels, boxes, np.array([1, 0, 1]), 7).numpy()
+    pooled = network.roi_align(levels)(boxes, np.array([1, 0, 1]), 7).numpy()
     assert pooled[0].sum() > 0
     assert not pooled[1:].any(), "another image; a box of 8 px is pooled from the finest level"
 

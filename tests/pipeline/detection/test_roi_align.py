@@ -9,9 +9,12 @@ FINEST = 28.0
 
 @pytest.fixture
 def roi_align(jt):
-    from pipeline.detection.roi_align import roi_align
+    from pipeline.detection.roi_align import RoiAlign
 
-    return roi_align
+    def pooled(maps, strides, boxes, image_index, size, finest, sampling=2):
+        return RoiAlign(maps, strides, finest)(boxes, image_index, size, sampling)
+
+    return pooled
 
 
 @pytest.fixture
@@ -84,6 +87,25 @@ def test_values_and_gradients(jt, roi_align, torch, rng, random_boxes, size, sam
     for gradient, source in zip(gradients, exact, strict=True):
         slopes = np.zeros(source.shape) if source.grad is None else source.grad.numpy()  # None: no box here
         assert np.abs(gradient.numpy() - slopes).max() < 2e-5
+
+
+def test_several_poolings_of_the_same_maps_add_their_gradients(jt, roi_align, rng, random_boxes):
+    from pipeline.detection.roi_align import RoiAlign
+
+    arrays, boxes, images = random_maps(rng), random_boxes(6, 60), rng.integers(0, 2, 6)
+    together, apart = ([jt.array(array) for array in arrays] for _ in range(2))
+    pool = RoiAlign(together, STRIDES, FINEST)
+    parts = [
+        (pool(boxes[part], images[part], size), part, size)
+        for part, size in ((slice(0, 4), 7), (slice(2, 6), 14))
+    ]
+    alone = [roi_align(apart, STRIDES, boxes[part], images[part], size, FINEST) for _, part, size in parts]
+    for (found, _, _), expected in zip(parts, alone, strict=True):
+        assert np.array_equal(found.numpy(), expected.numpy())
+    slopes = jt.grad(sum((found**2).sum() for found, _, _ in parts), together)
+    expected = jt.grad(sum((each**2).sum() for each in alone), apart)
+    for ours, theirs in zip(slopes, expected, strict=True):
+        assert np.allclose(ours.numpy(), theirs.numpy(), rtol=1e-5, atol=1e-6)
 
 
 def test_gradient_by_finite_differences(jt, roi_align, rng, random_boxes):
