@@ -19,6 +19,7 @@ from pipeline.evaluate.probes.settings import LinearConfig
 ToGradient = Callable[[np.ndarray, np.ndarray, int], None]
 LR_REFERENCE_BATCH = 256  # images; base learning rates are stated for this batch size
 INIT_STD = 0.01
+HELD_BYTES = 256 * 2**20  # features to train on that are kept in memory: every epoch reads all
 SCORE_BYTES = 256 * 2**20  # of all images by some rates, in memory at once
 EVALUATION_BYTES = 32 * 2**20  # logits in memory at once
 SOFTMAX_BYTES = 2**18  # logits that fit into a core's cache
@@ -81,6 +82,8 @@ def train_sweep(
     """
     num_images, num_channels = features.shape
     _check_labels(labels, num_images, num_classes)
+    if isinstance(features, FeatureRows):
+        features = features.held(HELD_BYTES)
     batch_size = min(config.batch_size, num_images)
     base_lrs = np.array(config.base_lrs, np.float32)
     peak_lrs = np.tile(base_lrs * (batch_size / LR_REFERENCE_BATCH), num_classes)

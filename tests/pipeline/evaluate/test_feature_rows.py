@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pipeline.evaluate import linear_probe
 from pipeline.evaluate.feature_rows import FeatureRows, StackedRows
 from pipeline.evaluate.knn import classify
 from pipeline.evaluate.linear_probe import predict, train_sweep
@@ -88,7 +89,39 @@ def test_memory_does_not_grow_with_the_number_of_images(on_disk, rng):
     assert most_held(features[block] for block in (*in_order, *scattered)) < 4
 
 
-def test_k_nn_and_linear_probe_hold_little_of_what_is_on_disk(on_disk, rng):
+def test_few_features_are_held_in_memory(on_disk, rng):
+    features = FeatureRows((on_disk[:, -1],), rng.permutation(32768)[:100])
+    held = features.held(100 * 256 * 4)
+    assert isinstance(held, np.ndarray)
+    assert np.array_equal(held, features[:])
+    assert features.held(100 * 256 * 4 - 1) is features
+
+
+@pytest.mark.parametrize("most_bytes", [0, 2**30])
+def test_a_linear_probe_is_the_same_whether_its_features_are_held_or_not(
+    tmp_path, rng, monkeypatch, most_bytes
+):
+    monkeypatch.setattr(linear_probe, "HELD_BYTES", most_bytes)
+    np.save(tmp_path / "f.npy", rng.normal(size=(500, 2, 16)).astype(np.float32))
+    mapped, rows, reads = np.load(tmp_path / "f.npy", mmap_mode="r"), rng.permutation(500)[:300], []
+
+    class Watched(FeatureRows):
+        def __getitem__(self, chosen):
+            reads.append(chosen)
+            return super().__getitem__(chosen)
+
+    features, labels = Watched((mapped[:, -1],), rows), rng.integers(0, 3, 300)
+    config = LinearConfig(epochs=2, batch_size=100, base_lrs=(0.1, 1.0))
+    found, expected = (
+        train_sweep(given, labels, config, num_classes=3, rng=np.random.default_rng(1))
+        for given in (features, features[:])
+    )
+    assert np.array_equal(found.weights, expected.weights)
+    assert len(reads) - 1 == (1 if most_bytes else 6)
+
+
+def test_k_nn_and_linear_probe_hold_little_of_what_is_on_disk(on_disk, rng, monkeypatch):
+    monkeypatch.setattr(linear_probe, "HELD_BYTES", 0)
     features, held = FeatureRows((on_disk[:, -1],)), []
     start = mapped_mib()
 
