@@ -15,6 +15,7 @@ from scipy.special import expit
 
 from pipeline.evaluate.feature_rows import FeatureRows
 from pipeline.evaluate.probes.settings import LinearConfig
+from pipeline.evaluate.read_ahead import read_ahead
 
 ToGradient = Callable[[np.ndarray, np.ndarray, int], None]
 LR_REFERENCE_BATCH = 256  # images; base learning rates are stated for this batch size
@@ -101,7 +102,9 @@ def train_sweep(
                 if num_batches <= done:
                     continue
                 rows = order[first : first + batch_size]
-                classifiers.step(features[rows], labels[rows], lrs)
+                images = features[rows]
+                read_ahead(features, order[first + batch_size : first + 2 * batch_size])
+                classifiers.step(images, labels[rows], lrs)
                 if checkpointer is not None:
                     checkpointer.save(classifiers.state, num_batches)
             report(epoch + 1)
