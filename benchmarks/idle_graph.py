@@ -66,7 +66,7 @@ class IdleGraph:
 
     @property
     def peak_mib(self) -> float:
-        """Peak memory of a command so far, in place of this process's; at least this one's, as Linux counts."""
+        """Peak memory of a command so far, in place of this one's; at least this one's."""
         return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
 
     def repeat(self) -> float:
