@@ -7,7 +7,7 @@ import jittor as jt
 import numpy as np
 
 from pipeline.detection.boxes import clipped, decode, decode_gradient
-from pipeline.detection.losses import binary_cross_entropy, cross_entropy, giou_loss, with_gradient
+from pipeline.detection.losses import Output, binary_cross_entropy, cross_entropy, giou_loss, with_gradient
 from pipeline.detection.masks import mask_targets
 from pipeline.detection.nms import nms
 from pipeline.detection.roi_heads import BoxHead
@@ -17,8 +17,8 @@ from pipeline.detection.targets import GroundTruth, RoiSamples
 
 def box_losses(
     head: BoxHead,
-    logits: jt.Var,
-    deltas: jt.Var,
+    logits: Output,
+    deltas: Output,
     rois: RoiSamples,
     stage: Stage,
     count: float | None = None,
@@ -32,18 +32,20 @@ def box_losses(
     Source: iBOT's detection: GIoU of decoded boxes, weight 10, averaged over positive and negative boxes.
     """
     count = count or len(rois.boxes)
-    losses, slopes = cross_entropy(logits.numpy(), rois.labels)
-    classes = with_gradient(logits, losses.sum() / count, slopes / count)
+    losses, slopes = cross_entropy(logits.numbers, rois.labels)
+    classes = with_gradient(logits.var, losses.sum() / count, slopes / count)
     # The gradient has all rows: that of a negative box is 0.
     rows, positive = head.box_rows(rois.labels), rois.truth >= 0
-    of_class = deltas.numpy().reshape(-1, 4)[rows[positive]]
+    of_class = deltas.numbers.reshape(-1, 4)[rows[positive]]
     proposals = rois.boxes[positive]
     refined = decode(of_class, proposals, stage.stds)
     distances, slopes = giou_loss(refined, rois.targets[positive])
-    gradient = np.zeros((deltas.numel() // 4, 4))
+    gradient = np.zeros((deltas.numbers.size // 4, 4))
     gradient[rows[positive]] = decode_gradient(slopes, of_class, proposals, stage.stds)
     factor = GIOU_WEIGHT / count
-    boxes = with_gradient(deltas, factor * distances.sum(), factor * gradient.reshape(deltas.shape))
+    boxes = with_gradient(
+        deltas.var, factor * distances.sum(), factor * gradient.reshape(deltas.numbers.shape)
+    )
     return classes, boxes
 
 

@@ -69,7 +69,7 @@ class CascadeMaskRcnn(nn.Module):
         return self.heads.fpn(self.heads.pyramid(self.backbone(images, drop_path_scales)))
 
     def proposals(
-        self, outputs: jt.Var, levels: list[jt.Var], sizes: np.ndarray, *, training: bool
+        self, outputs: np.ndarray, levels: list[jt.Var], sizes: np.ndarray, *, training: bool
     ) -> list[np.ndarray]:
         """Proposals (n, 4) of each image.
 
@@ -85,7 +85,7 @@ class CascadeMaskRcnn(nn.Module):
         )
         return [
             proposals(of_image, anchors, size, num_per_level=num_per_level, num_proposals=num_proposals)
-            for of_image, size in zip(outputs.numpy(), sizes.tolist(), strict=True)
+            for of_image, size in zip(outputs, sizes.tolist(), strict=True)
         ]
 
     def roi_align(self, levels: list[jt.Var]) -> RoiAlign:

@@ -41,7 +41,7 @@ def detect(network: CascadeMaskRcnn, images: np.ndarray, sizes: np.ndarray) -> l
     with jt.no_grad():
         levels = network.levels(jt.array(images))
         outputs = network.heads.rpn(levels)
-        proposals = network.proposals(outputs, levels, sizes, training=False)
+        proposals = network.proposals(outputs.numpy(), levels, sizes, training=False)
         pool = network.roi_align(levels)
         found = _found_boxes(network, pool, proposals, sizes)
         masks = _found_masks(network, pool, found) if len(network.heads.masks) else [None] * len(found)

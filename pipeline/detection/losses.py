@@ -4,6 +4,8 @@ A step has a few hundred boxes, and their numbers are in NumPy anyway, where the
 Jittor's operators the same arithmetic is hundreds of calls, each of which takes longer than what it computes.
 """
 
+from dataclasses import dataclass
+
 import jittor as jt
 import numpy as np
 
@@ -13,6 +15,19 @@ _MIN_AREA = 1e-6  # square pixels: lower bound of an area in a denominator
 
 # Numbers that are not finite make losses that are not, which the loop refuses.
 _silent = np.errstate(divide="ignore", over="ignore", under="ignore", invalid="ignore")
+
+
+@dataclass(frozen=True)
+class Output:
+    """An output of the network, and its numbers, which come from the device once."""
+
+    var: jt.Var
+    numbers: np.ndarray
+
+    @classmethod
+    def read(cls, var: jt.Var) -> "Output":
+        """Waits for the device."""
+        return cls(var, var.numpy())
 
 
 def with_gradient(x: jt.Var, value: float, gradient: np.ndarray) -> jt.Var:

@@ -11,7 +11,7 @@ import numpy as np
 from jittor import nn
 
 from pipeline.config.dense import DetectHeadConfig
-from pipeline.detection.losses import binary_cross_entropy, smooth_l1, with_gradient
+from pipeline.detection.losses import Output, binary_cross_entropy, smooth_l1, with_gradient
 from pipeline.detection.proposals import Anchors, anchors_of_levels
 from pipeline.detection.sizes import RPN_BETA, RPN_OUTPUTS
 from pipeline.detection.targets import AnchorSamples
@@ -46,7 +46,7 @@ class Rpn(nn.Module):
         return anchors_of_levels(sizes, self.strides, self.scale, self.ratios)
 
 
-def rpn_losses(outputs: jt.Var, samples: list[AnchorSamples]) -> tuple[jt.Var, jt.Var]:
+def rpn_losses(outputs: Output, samples: list[AnchorSamples]) -> tuple[jt.Var, jt.Var]:
     """Cross-entropy of the objectness, and smooth L1 of the deltas of positive anchors.
 
     Both are divided by the number of sampled anchors in all images together, other ranks' included.
@@ -57,22 +57,22 @@ def rpn_losses(outputs: jt.Var, samples: list[AnchorSamples]) -> tuple[jt.Var, j
 
     Source: Faster R-CNN (Ren et al. 2015), equation 1, with the weights of mmdetection.
     """
-    num_anchors = outputs.shape[1]
+    num_anchors = outputs.numbers.shape[1]
     rows = np.concatenate([index * num_anchors + sample.rows for index, sample in enumerate(samples)])
     positive = np.concatenate([sample.positive for sample in samples]).astype(np.float32)
     deltas = np.concatenate([sample.deltas for sample in samples])
     count = mean_count(len(rows))
     if not len(rows):  # crowds cover everything
-        nothing = 0 * outputs.sum()
+        nothing = 0 * outputs.var.sum()
         return nothing, nothing
-    picked = outputs.numpy().reshape(-1, RPN_OUTPUTS)[rows].astype(np.float64)
+    picked = outputs.numbers.reshape(-1, RPN_OUTPUTS)[rows].astype(np.float64)
     objectness, to_logits = binary_cross_entropy(picked[:, 0], positive)
     distances, to_deltas = smooth_l1(picked[:, 1:], deltas, RPN_BETA)
-    gradients = np.zeros((2, outputs.numel() // RPN_OUTPUTS, RPN_OUTPUTS), np.float32)
+    gradients = np.zeros((2, outputs.numbers.size // RPN_OUTPUTS, RPN_OUTPUTS), np.float32)
     gradients[0, rows, 0] = to_logits / count
     gradients[1, rows, 1:] = to_deltas * positive[:, None] / count
     sums = objectness.sum(), (distances.sum(axis=1) * positive).sum()
     return tuple(
-        with_gradient(outputs, value / count, gradient.reshape(outputs.shape))
+        with_gradient(outputs.var, value / count, gradient.reshape(outputs.numbers.shape))
         for value, gradient in zip(sums, gradients, strict=True)
     )

@@ -15,6 +15,7 @@ from pipeline.detection.box_stages import (
     refined_classes,
 )
 from pipeline.detection.cascade import CascadeMaskRcnn
+from pipeline.detection.losses import Output
 from pipeline.detection.roi_align import RoiAlign
 from pipeline.detection.roi_heads import BoxHead, MaskHead
 from pipeline.detection.rpn import rpn_losses
@@ -38,8 +39,8 @@ def detection_losses(
     config = network.config
     rngs = [np.random.default_rng(seed) for seed in batch.sample_seeds.tolist()]
     levels = network.levels(jt.array(batch.images), drop_path_scales)
-    outputs, anchors = network.heads.rpn(levels), network.heads.rpn.anchors(levels)
-    found = network.proposals(outputs, levels, batch.sizes, training=True)
+    outputs, anchors = Output.read(network.heads.rpn(levels)), network.heads.rpn.anchors(levels)
+    found = network.proposals(outputs.numbers, levels, batch.sizes, training=True)
     samples = [
         sampled_anchors(
             rng,
@@ -92,7 +93,7 @@ def _stage_losses(
             yield from ((name, 0 * levels[0].sum()) for name in terms)
             return
         head = network.heads.boxes[index]
-        logits, deltas = head(pool(rois.boxes, rois.image_index, BOX_BINS))
+        logits, deltas = map(Output.read, head(pool(rois.boxes, rois.image_index, BOX_BINS)))
         classes, boxes = box_losses(head, logits, deltas, rois, stage, count)
         yield "loss_classes", stage.weight * classes
         yield "loss_boxes", stage.weight * boxes
@@ -100,7 +101,7 @@ def _stage_losses(
             weight = stage.weight if config.mask_heads == "each" else 1.0
             yield "loss_masks", weight * _mask_loss(pool, mask_head, rois, batch)
         if index + 1 < len(network.stages):
-            found = _refined(head, logits.numpy(), deltas.numpy(), rois, stage, batch.sizes)
+            found = _refined(head, logits.numbers, deltas.numbers, rois, stage, batch.sizes)
 
 
 def _mask_loss(pool: RoiAlign, head: MaskHead, rois: RoiSamples, batch: DetectBatch) -> jt.Var:

@@ -110,11 +110,11 @@ def test_nobody_waits_in_a_training_step(counted, stage):
 
 
 def test_a_detector_waits_for_its_boxes_alone(counted):
-    """NumPy chooses boxes: among proposals, and for the second and the third stage by the one before it."""
+    """NumPy chooses boxes and computes losses: of proposals, and of three stages with masks."""
     found = counted("detect")
     quiet = list(zip(found.steps, found.read_in_steps, strict=True))[2:-1]
     assert len(quiet) >= 3
-    assert [(step.downloads, num_read) for step, num_read in quiet] == [(5, 5)] * len(quiet)
+    assert [(step.downloads, num_read) for step, num_read in quiet] == [(10, 10)] * len(quiet)
 
 
 @pytest.mark.parametrize("stage", ["pretrain", "search-train", "features", "finetune"])

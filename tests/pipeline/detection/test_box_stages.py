@@ -39,12 +39,15 @@ def head(jt, small_heads):
 @pytest.mark.parametrize("class_agnostic", [True, False])
 def test_box_losses_against_the_definitions(jt, rng, head, class_agnostic):
     from pipeline.detection.box_stages import box_losses
+    from pipeline.detection.losses import Output
 
     head, stage = head(class_agnostic=class_agnostic), STAGES[1]
     logits = rng.normal(size=(3, 4)).astype(np.float32)
     deltas = rng.normal(size=(3, 1 if class_agnostic else 3, 4)).astype(np.float32)
     rois = rois_of([2, 3, 0], BOXES + rng.uniform(-5, 5, BOXES.shape))
-    classes, boxes = box_losses(head, jt.array(logits), jt.array(deltas), rois, stage)
+    classes, boxes = box_losses(
+        head, Output.read(jt.array(logits)), Output.read(jt.array(deltas)), rois, stage
+    )
 
     log_probs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     assert classes.item() == pytest.approx(-log_probs[[0, 1, 2], [2, 3, 0]].mean(), rel=1e-5)
@@ -58,10 +61,13 @@ def test_box_losses_against_the_definitions(jt, rng, head, class_agnostic):
 def test_t13_background_alone_moves_no_box(jt, rng, head):
     """T13: the loss of boxes is 0, and so is its gradient."""
     from pipeline.detection.box_stages import box_losses
+    from pipeline.detection.losses import Output
 
     head = head(class_agnostic=False)
     deltas = jt.array(rng.normal(size=(3, 3, 4)).astype(np.float32))
-    classes, boxes = box_losses(head, jt.zeros((3, 4)), deltas, rois_of([3, 3, 3]), STAGES[0])
+    classes, boxes = box_losses(
+        head, Output.read(jt.zeros((3, 4))), Output.read(deltas), rois_of([3, 3, 3]), STAGES[0]
+    )
     assert (classes.item(), boxes.item()) == (pytest.approx(np.log(4)), 0)
     assert not jt.grad(boxes, deltas).numpy().any()
 

@@ -38,14 +38,14 @@ def test_anchors_of_equal_sizes_are_made_once(jt, rpn):
 
 
 def test_losses_by_hand(jt):
+    from pipeline.detection.losses import Output
     from pipeline.detection.rpn import rpn_losses
 
     outputs = np.zeros((2, 3, 5), np.float32)
     outputs[0, 1] = [2.0, 0.05, 0.0, 0.0, 1.0]
     outputs[1, 2, 0] = -1.0
-    found = rpn_losses(
-        jt.array(outputs), [samples([1], [True], [[0, 0, 0, 0]]), samples([2, 0], [False, False], [[0] * 8])]
-    )
+    drawn = [samples([1], [True], [[0, 0, 0, 0]]), samples([2, 0], [False, False], [[0] * 8])]
+    found = rpn_losses(Output.read(jt.array(outputs)), drawn)
     entropy = np.log1p(np.exp(-2.0)) + np.log1p(np.exp(-1.0)) + np.log(2)
     # Square below a ninth: 0.05^2 9 / 2; straight above: 1 - 1 / 18.
     assert [term.item() for term in found] == pytest.approx(
@@ -55,10 +55,11 @@ def test_losses_by_hand(jt):
 
 def test_negatives_do_not_move(jt, rng):
     """T13: without positive anchors, deltas have no loss and no gradient."""
+    from pipeline.detection.losses import Output
     from pipeline.detection.rpn import rpn_losses
 
     outputs = jt.array(rng.normal(size=(1, 4, 5)).astype(np.float32))
-    objectness, anchors = rpn_losses(outputs, [samples([0, 3], [False, False], [[0] * 8])])
+    objectness, anchors = rpn_losses(Output.read(outputs), [samples([0, 3], [False, False], [[0] * 8])])
     gradient = jt.grad(objectness + anchors, outputs).numpy()
     assert anchors.item() == 0 < objectness.item()
     assert not gradient[..., 1:].any()
@@ -66,9 +67,10 @@ def test_negatives_do_not_move(jt, rng):
 
 
 def test_nothing_drawn(jt, rng):
+    from pipeline.detection.losses import Output
     from pipeline.detection.rpn import rpn_losses
 
     outputs = jt.array(rng.normal(size=(1, 4, 5)).astype(np.float32))
-    terms = rpn_losses(outputs, [samples([], np.zeros(0, bool), [])])
+    terms = rpn_losses(Output.read(outputs), [samples([], np.zeros(0, bool), [])])
     assert [term.item() for term in terms] == [0, 0]
     assert not jt.grad(sum(terms), outputs).numpy().any()
