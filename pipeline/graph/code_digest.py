@@ -111,9 +111,10 @@ class CodeDigests:
 
     def save(self) -> None:
         """Write the memo if it has changed."""
-        if self._memo_path and self._files != self._known:
-            write_memo(self._memo_path, self._files)
-            self._known = dict(self._files)
+        files = dict(self._files)  # threads of other stages add to it meanwhile
+        if self._memo_path and files != self._known:
+            write_memo(self._memo_path, files)
+            self._known = files
 
     def _closure(self, module: str, choices: Choices | None) -> tuple[dict[str, str], set[str]]:
         if (module, choices) not in self._closures:

@@ -68,6 +68,22 @@ def test_an_unchanged_file_is_not_read_again(root):
     assert CodeDigests(root, root / "memo.json").digest("stages.knn") == before
 
 
+def test_a_memo_may_be_written_while_another_thread_reads_files(root, monkeypatch):
+    digests, written = CodeDigests(root, root / "memo.json"), []
+    digests.digest("pipeline.inner")
+
+    def write_slowly(path, value):
+        before = set(value)
+        digests.digest("stages.knn")
+        written.append(set(value) == before)
+
+    monkeypatch.setattr("pipeline.graph.code_digest.write_memo", write_slowly)
+    digests.save()
+    digests.save()  # what came in between
+    digests.save()
+    assert written == [True, True]
+
+
 def test_a_missing_stage_is_named(root):
     with pytest.raises(FileNotFoundError, match=r"stages\.none"):
         CodeDigests(root).digest("stages.none")
