@@ -7,6 +7,7 @@
 #include <cstring>
 #include <vector>
 
+#include "chunks.h"
 #include "tiles.h"
 #include "vector_math.h"
 
@@ -23,23 +24,13 @@ using hssl::widened;
 
 constexpr long kQueries = 48;  // queries whose weights are in memory at once; even
 
-// Parts of a thread's memory, kept between calls: floats, or as many pairs.
-class Room {
-  public:
-    explicit Room(long length) {
-        static thread_local std::vector<float> memory;
-        if (static_cast<long>(memory.size()) < length + 256) memory.resize(length + 256);
-        next_ = memory.data();
-    }
-    float* floats(long length) {
-        float* start = next_;
-        next_ += (length + 15) / 16 * 16;
-        return start;
-    }
-    Pair* pairs(long length) { return reinterpret_cast<Pair*>(floats(length)); }
+struct Heads;
 
-  private:
-    float* next_;
+// Also gives out pairs, as many as floats.
+class PairArena : public hssl::ArenaOf<Heads> {
+  public:
+    using hssl::ArenaOf<Heads>::ArenaOf;
+    Pair* take_pairs(long length) { return reinterpret_cast<Pair*>(take(length)); }
 };
 
 struct Sizes {
@@ -117,12 +108,12 @@ float exponentials(const Sizes& s, const float* scores, Rounded* weights, float&
 
 void forward_head(const Sizes& s, const Rounded* query, Rounded* out, float* log_sums) {
     const Rounded *key = query + s.out_row, *value_rows = key + s.out_row;
-    Room room((2 * s.tokens + s.token_stride) * s.depth_pairs + s.token_pairs * s.depth_stride +
+    PairArena arena((2 * s.tokens + s.token_stride) * s.depth_pairs + s.token_pairs * s.depth_stride +
               kQueries * (2 * s.token_stride + s.depth_stride));
-    Pair *queries = room.pairs(s.tokens * s.depth_pairs), *key_rows = room.pairs(s.tokens * s.depth_pairs),
-         *keys = room.pairs(s.depth_pairs * s.token_stride),
-         *values = room.pairs(s.token_pairs * s.depth_stride), *weights = room.pairs(kQueries * s.token_stride / 2);
-    float *scores = room.floats(kQueries * s.token_stride), *mixed = room.floats(kQueries * s.depth_stride);
+    Pair *queries = arena.take_pairs(s.tokens * s.depth_pairs), *key_rows = arena.take_pairs(s.tokens * s.depth_pairs),
+         *keys = arena.take_pairs(s.depth_pairs * s.token_stride),
+         *values = arena.take_pairs(s.token_pairs * s.depth_stride), *weights = arena.take_pairs(kQueries * s.token_stride / 2);
+    float *scores = arena.take(kQueries * s.token_stride), *mixed = arena.take(kQueries * s.depth_stride);
     pairs_of_rows(s, query, s.row, queries);
     pairs_of_rows(s, key, s.row, key_rows);
     transposed(s, key_rows, keys);
@@ -198,16 +189,16 @@ void backward_head(const Sizes& s, const Rounded* query, const Rounded* out, con
     const long rows_of_pairs = s.tokens * s.depth_pairs, columns_of_pairs = s.depth_pairs * s.token_stride,
                along_tokens = s.token_pairs * s.depth_stride, matrix = s.tokens * s.depth_stride,
                block = kQueries * s.token_stride;
-    Room room(3 * rows_of_pairs + 2 * columns_of_pairs + 3 * along_tokens + 2 * matrix + 4 * block +
+    PairArena arena(3 * rows_of_pairs + 2 * columns_of_pairs + 3 * along_tokens + 2 * matrix + 4 * block +
               kQueries * s.depth_stride);
-    Pair *queries = room.pairs(rows_of_pairs), *slopes_out = room.pairs(rows_of_pairs),
-         *rows_turned = room.pairs(rows_of_pairs), *keys_t = room.pairs(columns_of_pairs),
-         *values_t = room.pairs(columns_of_pairs), *keys = room.pairs(along_tokens),
-         *queries_t = room.pairs(along_tokens), *slopes_out_t = room.pairs(along_tokens),
-         *slope_rows = room.pairs(block / 2), *slope_pairs = room.pairs(block / 2),
-         *weight_pairs = room.pairs(block / 2);
-    float *key_grads = room.floats(matrix), *value_grads = room.floats(matrix), *scores = room.floats(block),
-          *slopes = room.floats(block), *query_grads = room.floats(kQueries * s.depth_stride);
+    Pair *queries = arena.take_pairs(rows_of_pairs), *slopes_out = arena.take_pairs(rows_of_pairs),
+         *rows_turned = arena.take_pairs(rows_of_pairs), *keys_t = arena.take_pairs(columns_of_pairs),
+         *values_t = arena.take_pairs(columns_of_pairs), *keys = arena.take_pairs(along_tokens),
+         *queries_t = arena.take_pairs(along_tokens), *slopes_out_t = arena.take_pairs(along_tokens),
+         *slope_rows = arena.take_pairs(block / 2), *slope_pairs = arena.take_pairs(block / 2),
+         *weight_pairs = arena.take_pairs(block / 2);
+    float *key_grads = arena.take(matrix), *value_grads = arena.take(matrix), *scores = arena.take(block),
+          *slopes = arena.take(block), *query_grads = arena.take(kQueries * s.depth_stride);
     pairs_of_rows(s, query, s.row, queries);
     pairs_of_rows(s, out_grad, s.out_row, slopes_out);
     pairs_of_rows(s, key, s.row, rows_turned);

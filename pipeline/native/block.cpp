@@ -16,13 +16,9 @@ using hssl::multiply_exact;
 using hssl::scale_branch;
 using hssl::ThreadGradients;
 using Gradients = hssl::BlockGradients;
+using Kept = hssl::BlockKept<float>;
 using Sizes = hssl::BlockSizes;
 using Weights = hssl::BlockWeights;
-
-// Outputs of the forward pass for the gradient; all null without a gradient.
-struct Kept {
-    float *qkv, *attended, *log_sums, *middle, *z, *moments1, *moments2;
-};
 
 void forward(const Sizes& s, double eps, const float* x, const float* path_scales, const Weights& w, float* y,
              const Kept& kept) {
@@ -91,14 +87,6 @@ void backward(const Sizes& s, const float* y_grad, const float* x, const float* 
     gradients.add_up();
 }
 
-Kept kept_of(const Sizes& s, const float* qkv, const float* attended, const float* log_sums, const float* middle,
-             const float* z, const float* moments) {
-    auto turned = [](const float* from) { return const_cast<float*>(from); };
-    float* pairs = turned(moments);
-    return {turned(qkv), turned(attended), turned(log_sums), turned(middle), turned(z),
-            pairs,       pairs ? pairs + 2 * s.images * s.tokens : nullptr};
-}
-
 }  // namespace
 
 void hssl_block(long images, long tokens, long channels, long hidden_dim, long heads, double eps, const float* x,
@@ -110,7 +98,7 @@ void hssl_block(long images, long tokens, long channels, long hidden_dim, long h
     const Sizes s{images, tokens, channels, hidden_dim, heads};
     const Weights w{norm1_weight, norm1_bias, qkv_weight,  qkv_bias, out_weight,  out_bias,
                     norm2_weight, norm2_bias, expand,      expand_bias, contract, contract_bias};
-    forward(s, eps, x, path_scales, w, y, kept_of(s, qkv, attended, log_sums, middle, z, moments));
+    forward(s, eps, x, path_scales, w, y, Kept::of(s, qkv, attended, log_sums, middle, z, moments));
 }
 
 void hssl_block_gradient(long images, long tokens, long channels, long hidden_dim, long heads, const float* y_grad,
@@ -128,5 +116,5 @@ void hssl_block_gradient(long images, long tokens, long channels, long hidden_di
     const Gradients g{norm1_weight_grad, norm1_bias_grad, qkv_weight_grad, qkv_bias_grad,
                       out_weight_grad,   out_bias_grad,   norm2_weight_grad, norm2_bias_grad,
                       expand_grad,       expand_bias_grad, contract_grad,  contract_bias_grad};
-    backward(s, y_grad, x, path_scales, w, kept_of(s, qkv, attended, log_sums, middle, z, moments), x_grad, g);
+    backward(s, y_grad, x, path_scales, w, Kept::of(s, qkv, attended, log_sums, middle, z, moments), x_grad, g);
 }

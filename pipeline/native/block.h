@@ -37,6 +37,24 @@ struct BlockGradients {
     }
 };
 
+// What the forward pass keeps for the gradient, T in the precision of products; all null without a gradient.
+template <class T>
+struct BlockKept {
+    T *qkv, *attended;
+    float *log_sums, *middle;
+    T* z;
+    float *moments1, *moments2;
+
+    // moments: of both norms, one behind the other
+    static BlockKept of(const BlockSizes& s, const void* qkv, const void* attended, const float* log_sums,
+                        const float* middle, const void* z, const float* moments) {
+        auto turned = [](const void* from) { return static_cast<T*>(const_cast<void*>(from)); };
+        float* pairs = const_cast<float*>(moments);
+        return {turned(qkv), turned(attended), const_cast<float*>(log_sums), const_cast<float*>(middle),
+                turned(z),   pairs,            pairs ? pairs + 2 * s.images * s.tokens : nullptr};
+    }
+};
+
 // y = x + scale branch; each image has its scale, unless scales are null.
 inline void add_branch(long rows, long c, long tokens, const float* x, const float* branch, const float* scales,
                        float* y) {

@@ -20,16 +20,9 @@ using hssl::Rounded;
 using hssl::rounded;
 using hssl::ThreadGradients;
 using Gradients = hssl::BlockGradients;
+using Kept = hssl::BlockKept<Rounded>;
 using Sizes = hssl::BlockSizes;
 using Weights = hssl::BlockWeights;
-
-// Outputs of the forward pass for the gradient; all null without a gradient.
-struct Kept {
-    Rounded *qkv, *attended;
-    float *log_sums, *middle;
-    Rounded* z;
-    float *moments1, *moments2;
-};
 
 struct PackedWeights {
     hssl::PackedFactor qkv, out;
@@ -146,19 +139,6 @@ void backward(const Sizes& s, const float* y_grad, const float* x, const float* 
     gradients.add_up();
 }
 
-Kept kept_of(const Sizes& s, const void* qkv, const void* attended, const float* log_sums, const float* middle,
-             const void* z, const float* moments) {
-    auto turned = [](const void* from) { return static_cast<Rounded*>(const_cast<void*>(from)); };
-    float* pairs = const_cast<float*>(moments);
-    return {turned(qkv),
-            turned(attended),
-            const_cast<float*>(log_sums),
-            const_cast<float*>(middle),
-            turned(z),
-            pairs,
-            pairs ? pairs + 2 * s.images * s.tokens : nullptr};
-}
-
 }  // namespace
 
 void hssl_block_rounded(long images, long tokens, long channels, long hidden_dim, long heads, double eps,
@@ -170,7 +150,7 @@ void hssl_block_rounded(long images, long tokens, long channels, long hidden_dim
     const Sizes s{images, tokens, channels, hidden_dim, heads};
     const Weights w{norm1_weight, norm1_bias, qkv_weight,  qkv_bias, out_weight,  out_bias,
                     norm2_weight, norm2_bias, expand,      expand_bias, contract, contract_bias};
-    forward(s, eps, x, path_scales, w, y, kept_of(s, qkv, attended, log_sums, middle, z, moments));
+    forward(s, eps, x, path_scales, w, y, Kept::of(s, qkv, attended, log_sums, middle, z, moments));
 }
 
 void hssl_block_rounded_gradient(long images, long tokens, long channels, long hidden_dim, long heads,
@@ -190,5 +170,5 @@ void hssl_block_rounded_gradient(long images, long tokens, long channels, long h
     const Gradients g{norm1_weight_grad, norm1_bias_grad,  qkv_weight_grad,   qkv_bias_grad,
                       out_weight_grad,   out_bias_grad,    norm2_weight_grad, norm2_bias_grad,
                       expand_grad,       expand_bias_grad, contract_grad,     contract_bias_grad};
-    backward(s, y_grad, x, path_scales, w, kept_of(s, qkv, attended, log_sums, middle, z, moments), x_grad, g);
+    backward(s, y_grad, x, path_scales, w, Kept::of(s, qkv, attended, log_sums, middle, z, moments), x_grad, g);
 }

@@ -45,10 +45,12 @@ void each_rounded_chunk(long items, long rows, int threads, Visit visit) {
     each_chunk(items, rows, threads, visit, kRoundedChunkRows);
 }
 
-// A thread's memory, kept between calls, and given out in up to sixteen parts. One object at a time per thread.
-class Arena {
+// A thread's memory for one user, kept between calls, and given out in up to sixteen parts. One object of a user at a
+// time per thread: what is called from within a part of a layer is another user.
+template <class User>
+class ArenaOf {
   public:
-    explicit Arena(long length) {
+    explicit ArenaOf(long length) {
         static thread_local std::vector<float> memory;
         if (static_cast<long>(memory.size()) < length + 256) memory.resize(length + 256);
         next_ = memory.data();
@@ -64,6 +66,8 @@ class Arena {
   private:
     float* next_;
 };
+
+using Arena = ArenaOf<struct Layers>;
 
 // A list of gradients per thread to add to, initially zeros. The first thread's are the gradients themselves.
 class ThreadGradients {

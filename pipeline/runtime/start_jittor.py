@@ -26,8 +26,8 @@ from pipeline.runtime.cache import cache_root
 from pipeline.runtime.compiled_libraries import check_jittor, check_native, keep_digests_at_exit
 from pipeline.runtime.cuda import after_import, cudnn
 from pipeline.runtime.cuda.calling_operators import compile_calls_as_cpp
-from pipeline.runtime.cuda.cards import card_index, installed_driver, use_card
-from pipeline.runtime.cuda.setup import CudaSetup, CudaUnavailable, set_up
+from pipeline.runtime.cuda.cards import card_index, use_card
+from pipeline.runtime.cuda.setup import CudaSetup, CudaUnavailable, set_up_or_processor
 from pipeline.runtime.cuda.used import remember
 from pipeline.runtime.jittor_cache import (
     OneDnn,
@@ -187,18 +187,10 @@ def _look_at_jittors_files() -> tuple[str, ...]:
 
 def _choose_device(device: str, compiler: str = "g++") -> tuple[CudaSetup | None, tuple[str, ...]]:
     """The CUDA setup, or None for the processor; and notes for the user."""
-    if device == "cpu":
-        return None, ()
     try:
-        return set_up(device, compiler), ()
+        return set_up_or_processor(device, compiler)
     except CudaUnavailable as problem:
-        if device != "auto":
-            raise JittorStartError(
-                f"device = {device!r}, but {problem} (device = 'cpu' or 'auto' runs on the processor)"
-            ) from problem
-        driver = installed_driver()
-        has_card = driver is not None and len(driver.cards) > 0
-        return None, (f"{problem}; running on the CPU",) if has_card else ()
+        raise JittorStartError(str(problem)) from problem
 
 
 def _choose_onednn() -> tuple[OneDnn | None, tuple[str, ...]]:

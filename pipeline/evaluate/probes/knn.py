@@ -1,5 +1,8 @@
 """The weighted k-NN probe, for every k at once."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import numpy as np
 
 from pipeline.config.stages import RuntimeConfig
@@ -11,24 +14,38 @@ from pipeline.evaluate.probes.settings import KnnConfig
 from pipeline.measures.classification_rows import Metric, Outcome
 
 DEFAULT_K = 20  # without a validation split; usually the best (DINO, iBOT)
+Votes = TypeVar("Votes")
 
 
-def probe_knn(config: KnnConfig, data: ProbeData, runtime: RuntimeConfig) -> Outcome:
-    """Compute a metric for the k chosen on validation images, and one for every k."""
-    subset, train, val, test = data.subset, data.train, data.val, data.test
+def vote_together(
+    vote: Callable[..., Votes], config: KnnConfig, data: ProbeData, runtime: RuntimeConfig
+) -> tuple[Votes, list[slice]]:
+    """Votes for test and validation images from one search: the bank is read once, and uploaded once.
 
-    # Together, so that the bank is read once, and uploaded once.
-    searched = StackedRows(tuple(split.last_cls for split in (test, val) if split is not None))
-    of_all = classify(
-        searched,
-        train.last_cls,
-        train.labels,
+    Args:
+        vote: `classify`, or a function of the same arguments.
+
+    Returns:
+        What `vote` returns, and which queries are test images, and validation images if there are any.
+    """
+    queries = StackedRows(tuple(split.last_cls for split in (data.test, data.val) if split is not None))
+    votes = vote(
+        queries,
+        data.train.last_cls,
+        data.train.labels,
         ks=config.ks,
         temperature=config.temperature,
         num_threads=runtime.num_threads,
         on_card=on_card.is_ready(),
     )
-    voted, *others = ([of_k.of(part) for of_k in of_all] for part in searched.parts)
+    return votes, queries.parts
+
+
+def probe_knn(config: KnnConfig, data: ProbeData, runtime: RuntimeConfig) -> Outcome:
+    """Compute a metric for the k chosen on validation images, and one for every k."""
+    subset, val, test = data.subset, data.val, data.test
+    of_all, parts = vote_together(classify, config, data, runtime)
+    voted, *others = ([of_k.of(part) for of_k in of_all] for part in parts)
     if val is None:
         best = int(np.argmin([abs(prediction.k - DEFAULT_K) for prediction in voted]))
         chosen = "no validation images to choose it on"

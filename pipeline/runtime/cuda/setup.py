@@ -50,6 +50,27 @@ class CudaSetup:
         )
 
 
+def set_up_or_processor(device: str, compiler: str = "g++") -> tuple[CudaSetup | None, tuple[str, ...]]:
+    """`set_up` of what "cpu", "auto", "cuda" or "cuda:N" means, None for the processor; and notes for the user.
+
+    Raises:
+        CudaUnavailable: there is no such GPU, or no toolkit for it; not with "auto".
+        OSError: there is no usable cache folder.
+    """
+    if device == "cpu":
+        return None, ()
+    try:
+        return set_up(device, compiler), ()
+    except CudaUnavailable as problem:
+        if device != "auto":
+            raise CudaUnavailable(
+                f"device = {device!r}, but {problem} (device = 'cpu' or 'auto' runs on the processor)"
+            ) from problem
+        driver = installed_driver()
+        has_card = driver is not None and len(driver.cards) > 0
+        return None, (f"{problem}; running on the CPU",) if has_card else ()
+
+
 def set_up(device: str, compiler: str = "g++") -> CudaSetup:
     """The GPU, toolkit and flags for "auto", "cuda" or "cuda:N" with a C++ compiler.
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from pipeline.runtime.cuda.cards import installed_driver, use_card
-from pipeline.runtime.cuda.setup import CudaSetup, CudaUnavailable, set_up
+from pipeline.runtime.cuda.cards import use_card
+from pipeline.runtime.cuda.setup import CudaSetup, set_up_or_processor
 
 
 def take_card(device: str, say: Callable[[str], None]) -> CudaSetup | None:
@@ -15,18 +15,9 @@ def take_card(device: str, say: Callable[[str], None]) -> CudaSetup | None:
     Raises:
         CudaUnavailable: there is no such GPU, or no toolkit for it; not with "auto".
     """
-    if device == "cpu":
-        return None
-    try:
-        setup = set_up(device)
-    except CudaUnavailable as problem:
-        if device != "auto":
-            raise CudaUnavailable(
-                f"device = {device!r}, but {problem} (device = 'cpu' or 'auto' runs on the processor)"
-            ) from problem
-        driver = installed_driver()
-        if driver is not None and driver.cards:
-            say(f"{problem}; running on the CPU")
-        return None
-    use_card(setup.card)
+    setup, notes = set_up_or_processor(device)
+    for note in notes:
+        say(note)
+    if setup is not None:
+        use_card(setup.card)
     return setup

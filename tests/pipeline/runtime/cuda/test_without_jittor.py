@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.runtime.cuda import cards, without_jittor
+from pipeline.runtime.cuda import cards, setup
 from pipeline.runtime.cuda.cards import VISIBLE
 from pipeline.runtime.cuda.driver import Card, Driver
 from pipeline.runtime.cuda.setup import CudaUnavailable
@@ -22,13 +22,13 @@ def driver(monkeypatch):
         monkeypatch.delenv(name)
 
     def install(found: Driver | None) -> None:
-        for module in (cards, without_jittor):
+        for module in (cards, setup):
             monkeypatch.setattr(module, "installed_driver", lambda: found)
 
     return install
 
 
-def unusable(device):
+def unusable(device, compiler):
     raise CudaUnavailable("no CUDA toolkit")
 
 
@@ -49,7 +49,7 @@ def test_a_card_that_is_named_has_to_be_there(driver):
 
 def test_a_card_that_cannot_be_used_is_said(driver, monkeypatch):
     driver(Driver((13, 0), CARDS))
-    monkeypatch.setattr(without_jittor, "set_up", unusable)
+    monkeypatch.setattr(setup, "set_up", unusable)
     said = []
     assert take_card("auto", said.append) is None
     assert said == ["no CUDA toolkit; running on the CPU"]
@@ -57,6 +57,6 @@ def test_a_card_that_cannot_be_used_is_said(driver, monkeypatch):
 
 def test_only_the_card_that_is_taken_stays_visible(driver, monkeypatch):
     driver(Driver((13, 0), CARDS))
-    monkeypatch.setattr(without_jittor, "set_up", lambda device: SimpleNamespace(card=CARDS[1]))
+    monkeypatch.setattr(setup, "set_up", lambda device, compiler: SimpleNamespace(card=CARDS[1]))
     assert take_card("cuda:1", pytest.fail).card is CARDS[1]
     assert os.environ[VISIBLE] == "1"
