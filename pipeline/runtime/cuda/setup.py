@@ -51,7 +51,7 @@ class CudaSetup:
 
 
 def set_up_or_processor(device: str, compiler: str = "g++") -> tuple[CudaSetup | None, tuple[str, ...]]:
-    """`set_up` of what "cpu", "auto", "cuda" or "cuda:N" means, None for the processor; and notes for the user.
+    """`set_up` for "cpu" too, for which it is None, and where "auto" finds no GPU; and notes for the user.
 
     Raises:
         CudaUnavailable: there is no such GPU, or no toolkit for it; not with "auto".
