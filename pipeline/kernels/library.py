@@ -9,51 +9,12 @@ from typing import Any
 
 import jittor as jt
 
-from pipeline.native.build import BuildError, build_library
+from pipeline.native.build import BuildError
 from pipeline.native.cuda.build import build_device_library
+from pipeline.native.processor_library import build_processor_library
 from pipeline.runtime.cuda import architecture
-from pipeline.runtime.onednn import onednn_paths
 
 _FOLDER = Path(__file__).resolve().parent.parent / "native"
-_HEADERS = (
-    "attention_rounded.h",
-    "block.h",
-    "chunks.h",
-    "column_sums.h",
-    "convolution.h",
-    "kernels.h",
-    "norm_rows.h",
-    "normed_mlp.h",
-    "normed_mlp_rounded.h",
-    "products.h",
-    "rounding.h",
-    "tiles.h",
-    "vector_math.h",
-)
-_SOURCES = (
-    "attention.cpp",
-    "cross_entropy.cpp",
-    "depthwise_conv.cpp",
-    "halving.cpp",
-    "layer_norm.cpp",
-    "optimizer.cpp",
-    "pixel_cross_entropy.cpp",
-    "pooling.cpp",
-    "resample.cpp",
-    "rows.cpp",
-)
-# These need oneDNN.
-_MATMUL_SOURCES = (
-    "attention_rounded.cpp",
-    "block.cpp",
-    "block_rounded.cpp",
-    "conv_norm.cpp",
-    "convolution.cpp",
-    "linear.cpp",
-    "normed_mlp.cpp",
-    "normed_mlp_rounded.cpp",
-    "products.cpp",
-)
 
 
 @dataclass(frozen=True)
@@ -132,21 +93,10 @@ def _declaration(header: Path, function: str) -> str:
 
 
 def _load_for_processor() -> Library:
-    onednn = onednn_paths()
-    if onednn is None:
+    path, multiplies = build_processor_library()
+    if not multiplies:
         _State.problem = "oneDNN is not installed: linear layers run on Jittor's own operators"
-    sources, flags = list(_SOURCES), ["-fopenmp"]
-    if onednn is not None:
-        include, shared = onednn
-        sources += _MATMUL_SOURCES
-        flags += [f"-I{include}", str(shared), f"-Wl,-rpath,{shared.parent}"]
-    path = build_library(
-        "kernels",
-        [_FOLDER / name for name in sources],
-        tuple(flags),
-        [_FOLDER / name for name in _HEADERS],
-    )
-    return Library(_loaded_globally(path), onednn is not None, on_device=False, header=_FOLDER / "kernels.h")
+    return Library(_loaded_globally(path), multiplies, on_device=False, header=_FOLDER / "kernels.h")
 
 
 def _load_for_device() -> Library:

@@ -52,9 +52,13 @@ _GIB_OF_A_COMPILER = 1.5
 _BYTES_LIKE_HEADERS = 20_000  # of a source that take as long as a file's headers and templates
 _RECORD = "joined.json"  # in Jittor's folder: objects that were compiled here, sources of Python's side
 _BINDINGS = "gen"  # name of the folder of the latter
-# Folders of sources for which no step waits: passes over a new operator, tests. These and Python's side
+# Folders of sources for which no step waits: passes over a new operator, profiling. These and Python's side
 # take a third less time to compile at -O1.
-_LIGHT = {"opt", "profiler", "test"}
+_LIGHT = {"opt", "profiler"}
+# What nothing here calls: Jittor's tests of itself, and an example of oneDNN. At -O0 they take half the time.
+_UNUSED_FOLDER = "test"
+_UNUSED = {"cpu_cnn_inference_f32.cpp", "pyjt_jit_tests.cc"}
+_UTILITIES = "jit_utils_core"  # compiled twice: the first library compiles itself again, with a record
 _DATA = "data.o"  # compiled before all others, from a source that Jittor removes then
 
 Commands = Iterable[str]
@@ -76,16 +80,19 @@ class Source:
 def parsed(command: str) -> Source:
     """A command of Jittor: compiler, source, flags, -o, output."""
     compiler, path, *flags, _, output = shlex.split(command)
-    if "-O2" in flags and _is_light(Path(path)):
-        flags.append("-O1")
+    if "-O2" in flags and (level := _lower_level(Path(path))):
+        flags.append(level)
     return Source(Path(path), Path(output), (compiler, *flags))
 
 
-def _is_light(path: Path) -> bool:
-    of_jittor = "src" in path.parts and path.parts[len(path.parts) - path.parts[::-1].index("src") :]
-    return (
-        path.parent.name == _BINDINGS or path.name == "op_compiler.cc" or bool(_LIGHT & set(of_jittor or ()))
-    )
+def _lower_level(path: Path) -> str | None:
+    """How little a source is optimised, if less than Jittor has it."""
+    of_jittor = path.parts[len(path.parts) - path.parts[::-1].index("src") :] if "src" in path.parts else ()
+    if path.name in _UNUSED or _UNUSED_FOLDER in of_jittor:
+        return "-O0"
+    if path.parent.name == _BINDINGS or path.name == "op_compiler.cc" or _LIGHT & set(of_jittor):
+        return "-O1"
+    return None
 
 
 def parts(sources: list[Source], most: int) -> list[list[Source]]:
@@ -135,6 +142,8 @@ class CoreCompiler:
     def run_cmd(self, command: str, *arguments: object, **named: object) -> str:
         """Run a command; the one for the source that takes long is only begun."""
         if not command.rstrip('"').endswith(_DATA):
+            if f"{_UTILITIES}." in command.rpartition(" -o ")[2]:
+                command = command.replace(" -O2 ", " -O0 ")
             return self._run_cmd(command, *arguments, **named)
         *before, path, flag, output_flag, output = shlex.split(command)
         kept = self._folder / "core-data.cc"

@@ -12,6 +12,7 @@ import shutil
 import signal
 import ssl
 import sys
+import threading
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,9 @@ from typing import Literal
 import numpy
 
 from pipeline.config.devices import check_device
+from pipeline.native.build import BuildError
+from pipeline.native.cuda.build import build_device_library
+from pipeline.native.processor_library import build_processor_library
 from pipeline.runtime import compiled_headers, environment, mpi
 from pipeline.runtime.cache import cache_root
 from pipeline.runtime.compiled_libraries import check_jittor, check_native, keep_digests_at_exit
@@ -126,6 +130,8 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
     if is_built(folder) and not check_jittor(folder, say):
         discard(folder)
     if not is_built(folder):
+        # One source of the core, its headers and its last link occupy a core each time, while others idle.
+        threading.Thread(target=_compile_kernels, args=(cuda,), daemon=True).start()
         build_once(folder, onednn, say, compiler=compiler, on_device=cuda is not None)
     prepare(folder, onednn)
     if open_mpi:
@@ -247,6 +253,15 @@ def _set_cuda_environment(cuda: CudaSetup | None) -> None:
             "conv_opt": "1",
         }
     )
+
+
+def _compile_kernels(cuda: CudaSetup | None) -> None:
+    """Compile the kernels; who loads their library waits for it, or meets the error again and reports it."""
+    with contextlib.suppress(BuildError, OSError):
+        if cuda is None:
+            build_processor_library()
+        else:
+            build_device_library(cuda.card.capability, cuda.toolkit)
 
 
 def _include_core_headers(folder: Path) -> None:

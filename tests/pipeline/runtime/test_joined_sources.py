@@ -96,6 +96,18 @@ def test_other_commands_run_as_before(tmp_path):
     assert asked == [(("g++ --version",), {"print_error": False})]
 
 
+def test_what_is_compiled_twice_is_compiled_quickly_first(tmp_path):
+    asked = []
+    utils = types.SimpleNamespace(run_cmd=asked.append, run_cmds=None)
+    compile_joined(utils, tmp_path)
+    utils.run_cmd('g++ "a.cc" -O2 -o "/cache/jit_utils_core.cpython-311-x86_64-linux-gnu.so"')
+    utils.run_cmd('g++ "/jit_utils_core.cc" -O2 -o "/cache/other.so"')
+    assert asked == [
+        'g++ "a.cc" -O0 -o "/cache/jit_utils_core.cpython-311-x86_64-linux-gnu.so"',
+        'g++ "/jit_utils_core.cc" -O2 -o "/cache/other.so"',
+    ]
+
+
 def test_the_next_start_compiles_none_of_them_again(tmp_path):
     commands = core(tmp_path, "abc")
     compiled_by(tmp_path, commands)
@@ -141,18 +153,22 @@ def test_a_command_is_read_as_a_shell_reads_it(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("path", "light"),
+    ("path", "level"),
     [
-        ("/opt/env/src/jittor/src/opt/pass/x.cc", True),
-        ("/opt/env/src/jittor/src/ops/x.cc", False),
-        ("/opt/env/jittor/src/op_compiler.cc", True),
-        ("/test/default/gen/pyjt_x.cc", True),
-        ("/test/default/custom_ops/x.cc", False),
+        ("/opt/env/src/jittor/src/opt/pass/x.cc", ["-O1"]),
+        ("/opt/env/src/jittor/src/ops/x.cc", []),
+        ("/opt/env/jittor/src/op_compiler.cc", ["-O1"]),
+        ("/test/default/gen/pyjt_x.cc", ["-O1"]),
+        ("/test/default/custom_ops/x.cc", []),
+        ("/opt/test/jittor/src/ops/x.cc", []),
+        ("/opt/env/jittor/src/test/x.cc", ["-O0"]),
+        ("/test/default/gen/pyjt_jit_tests.cc", ["-O0"]),
+        ("/opt/env/jittor/extern/mkl/ops/cpu_cnn_inference_f32.cpp", ["-O0"]),
     ],
 )
-def test_what_no_step_waits_for_is_compiled_quickly(path, light):
+def test_what_no_step_waits_for_is_compiled_quickly(path, level):
     flags = parsed(f'g++ "{path}" -fPIC -O2 -c -o x.o').command
-    assert flags == ("g++", "-fPIC", "-O2", "-c", *(["-O1"] if light else []))
+    assert flags == ("g++", "-fPIC", "-O2", "-c", *level)
     assert parsed(f'g++ "{path}" -O0 -c -o x.o').command == ("g++", "-O0", "-c")
 
 
