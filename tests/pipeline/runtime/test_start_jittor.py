@@ -5,9 +5,11 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from pipeline.native.build import BuildError
 from pipeline.runtime import start_jittor
 from pipeline.runtime.cache import cache_root
 from pipeline.runtime.cuda import cards, setup
@@ -253,6 +255,21 @@ def test_an_early_import_is_refused():
     done = python("import sys\nsys.modules['jittor'] = sys\n" + START)
     assert done.returncode == 1
     assert "was imported before" in done.stderr
+
+
+@pytest.mark.parametrize("on_card", [False, True])
+def test_kernels_that_do_not_compile_meanwhile_are_no_error_yet(on_card, monkeypatch):
+    asked = []
+
+    def build(*arguments):
+        asked.append(arguments)
+        raise BuildError("kernels: no C++ compiler found")
+
+    monkeypatch.setattr(start_jittor, "build_device_library" if on_card else "build_processor_library", build)
+    card = Card(index=0, name="card", capability=(9, 0), memory_bytes=2**30)
+    cuda = SimpleNamespace(card=card, toolkit="toolkit") if on_card else None
+    start_jittor._compile_kernels(cuda)
+    assert asked == [((9, 0), "toolkit") if on_card else ()]
 
 
 def test_two_processes_at_once(warm):
