@@ -3,7 +3,7 @@
 Jittor must have been started (`pipeline.runtime.start_jittor`) before this package is imported.
 """
 
-from pipeline.kernels.channel_sums import add_to_channels, batch_norm
+from pipeline.kernels.channel_sums import Sharing, add_to_channels, batch_norm
 from pipeline.kernels.conv_norm import Norm, conv_known_norm_relu, conv_norm_relu
 from pipeline.kernels.cross_entropy import soft_cross_entropy, teacher_probabilities
 from pipeline.kernels.dense import linear, linear_gelu, mlp
@@ -26,6 +26,7 @@ from pipeline.kernels.transformer_block import BlockWeights, transformer_block
 __all__ = [
     "BlockWeights",
     "Norm",
+    "Sharing",
     "add_to_channels",
     "attention",
     "batch_norm",

@@ -4,12 +4,22 @@ On a device Jittor's own sums over these axes, and the gradients of what it broa
 atomics: two runs need not have the same bits. These have a fixed order.
 """
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import jittor as jt
 
 from pipeline.kernels import selection
 from pipeline.kernels.operator import Operator, call
 
 _DIMS = [0, 2, 3]
+
+
+class Sharing(NamedTuple):
+    """How a batch norm's statistics become those of a batch that several processes share."""
+
+    total: Callable[[jt.Var], jt.Var]  # the sum over processes, of float32 in any shape; in both passes
+    count: float  # numbers of a channel in all processes
 
 
 def add_to_channels(x: jt.Var, bias: jt.Var) -> jt.Var:
@@ -22,13 +32,16 @@ def add_to_channels(x: jt.Var, bias: jt.Var) -> jt.Var:
     return _AddToChannels()(x, bias) if selection.on_device() else x + bias.broadcast(x, _DIMS)
 
 
-def batch_norm(x: jt.Var, scale: jt.Var, shift: jt.Var, eps: float) -> tuple[jt.Var, jt.Var, jt.Var]:
+def batch_norm(
+    x: jt.Var, scale: jt.Var, shift: jt.Var, eps: float, sharing: Sharing | None = None
+) -> tuple[jt.Var, jt.Var, jt.Var]:
     """Batch norm with the statistics of x.
 
     Args:
         x: (B, C, H, W).
         scale, shift: (C,).
         eps: added to the variance.
+        sharing: x is this process's share of a batch, B may differ among them; None: it is all of the batch.
 
     Returns:
         (B, C, H, W), and mean and biased variance (C,), through which no gradient goes.
@@ -38,9 +51,13 @@ def batch_norm(x: jt.Var, scale: jt.Var, shift: jt.Var, eps: float) -> tuple[jt.
     """
     _check("batch_norm", x, scale, shift)
     if selection.on_device():
-        operator = _BatchNorm(eps)
+        operator = _BatchNorm(eps, sharing)
         return operator(x, scale, shift), operator.mean.detach(), operator.variance.detach()
     mean, squares = jt.mean(x, dims=_DIMS), jt.mean(x * x, dims=_DIMS)
+    if sharing is not None:
+        share = x.numel() // x.shape[1] / sharing.count
+        means = sharing.total(jt.stack([mean, squares]) * share)
+        mean, squares = means[0], means[1]
     variance = (squares - mean * mean).maximum(0.0)
     factor = scale / jt.sqrt(variance + eps)
     y = x * factor.broadcast(x, _DIMS) + (shift - mean * factor).broadcast(x, _DIMS)
@@ -68,17 +85,17 @@ class _AddToChannels(Operator):
 
 
 class _BatchNorm(Operator):
-    """`mean` and `variance` are those of x once it was called."""
+    """`mean` and `variance` are those of the batch once it was called."""
 
-    def __init__(self, eps: float):
+    def __init__(self, eps: float, sharing: Sharing | None):
         super().__init__()
-        self._eps = eps
+        self._eps, self._sharing = eps, sharing
 
     def execute(self, x: jt.Var, scale: jt.Var, shift: jt.Var) -> jt.Var:
-        self._count = x.numel() // x.shape[1]
-        self.mean = _sums(x) / self._count
+        self._total, self._count = self._sharing or Sharing(lambda own: own, x.numel() // x.shape[1])
+        self.mean = self._total(_sums(x)) / self._count
         centred = x - self.mean.broadcast(x, _DIMS)
-        self.variance = _sums(centred * centred) / self._count
+        self.variance = self._total(_sums(centred * centred)) / self._count
         self._slope = 1.0 / jt.sqrt(self.variance + self._eps)
         self._saved = x, scale
         factor = scale * self._slope
@@ -87,7 +104,12 @@ class _BatchNorm(Operator):
     def grad(self, out_grad: jt.Var) -> tuple[jt.Var, jt.Var, jt.Var]:
         x, scale = self._saved
         normed = (x - self.mean.broadcast(x, _DIMS)) * self._slope.broadcast(x, _DIMS)
+        # The parameters' gradients are this process's own: it is the mean of them that trains.
         shift_grad, scale_grad = _sums(out_grad), _sums(out_grad * normed)
-        along = shift_grad.broadcast(x, _DIMS) + normed * scale_grad.broadcast(x, _DIMS)
+        of_shift, of_scale = shift_grad, scale_grad
+        if self._sharing is not None:
+            totals = self._total(jt.stack([shift_grad, scale_grad]))
+            of_shift, of_scale = totals[0], totals[1]
+        along = of_shift.broadcast(x, _DIMS) + normed * of_scale.broadcast(x, _DIMS)
         x_grad = (out_grad - along / self._count) * (scale * self._slope).broadcast(x, _DIMS)
         return x_grad, scale_grad, shift_grad

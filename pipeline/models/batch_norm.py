@@ -4,7 +4,7 @@ import jittor as jt
 from jittor import nn
 
 from pipeline import kernels
-from pipeline.ranks.whole_batch import mean_count, sharing_ranks, sum_over_ranks
+from pipeline.ranks.whole_batch import mean_count, sharing_ranks, summing_over
 
 
 class BatchNorm2d(nn.BatchNorm2d):
@@ -21,18 +21,13 @@ class BatchNorm2d(nn.BatchNorm2d):
         ranks = sharing_ranks()
         if not self.is_train or (ranks.count == 1 and not kernels.on_device()):
             return super().execute(x)
-        if ranks.count == 1:
-            y, mean, variance = kernels.batch_norm(x, self.weight, self.bias, self.eps)
-            self._update(mean, variance)
-            return y
-        dims, own = [0, 2, 3], x.numel() // x.shape[1]
-        share = own / (ranks.count * mean_count(own))
-        means = jt.stack([jt.mean(x, dims=dims), jt.mean(x * x, dims=dims)])
-        means = sum_over_ranks(means * share)
-        mean, variance = means[0], (means[1] - means[0] * means[0]).maximum(0.0)
-        self._update(mean.detach(), variance.detach())
-        weight = self.weight / jt.sqrt(variance + self.eps)
-        return x * weight.broadcast(x, dims) + (self.bias - mean * weight).broadcast(x, dims)
+        sharing = None
+        if ranks.count > 1:
+            count = ranks.count * mean_count(x.numel() // x.shape[1])
+            sharing = kernels.Sharing(summing_over(ranks), count)
+        y, mean, variance = kernels.batch_norm(x, self.weight, self.bias, self.eps, sharing)
+        self._update(mean, variance)
+        return y
 
     def _update(self, mean: jt.Var, variance: jt.Var) -> None:
         for running, found in ((self.running_mean, mean), (self.running_var, variance)):

@@ -6,7 +6,7 @@ gradients is then the gradient of the batch. As in `exchange`, everything is eag
 the program's order, the backward calls the graph's, and both orders are the same in all ranks.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import jittor as jt
@@ -34,7 +34,12 @@ def sharing_ranks() -> Ranks:
 
 def sum_over_ranks(x: jt.Var) -> jt.Var:
     """The sum over ranks of x, float32 of any shape, the same in all ranks; differentiable."""
-    return x if _sharing.count == 1 else _Sum(_sharing)(x)
+    return x if _sharing.count == 1 else summing_over(_sharing)(x)
+
+
+def summing_over(ranks: Ranks) -> Callable[[jt.Var], jt.Var]:
+    """`sum_over_ranks` of these ranks, for a backward pass too, where no batch is shared any more."""
+    return lambda x: _Sum(ranks)(x)
 
 
 def mean_count(count: int) -> float:

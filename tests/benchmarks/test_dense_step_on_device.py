@@ -46,6 +46,20 @@ def test_nothing_of_jittors_adds(jt, monkeypatch, tmp_path, task):
 
 
 @pytest.mark.slow
+def test_nothing_of_jittors_adds_in_batch_norms_of_ranks(jt, monkeypatch, tmp_path):
+    from benchmarks.dense_step import DenseStep
+    from pipeline.ranks.whole_batch import shared_among
+    from tests.pipeline.ranks.twins import TWINS
+
+    if jt.flags.use_cuda:
+        pytest.skip("for the processor's build of the sources")
+    use_device_sources(monkeypatch)
+    step = DenseStep({"task": "segmentation"}, tmp_path)
+    with shared_among(TWINS):
+        assert adding(jt, step.repeat) == []
+
+
+@pytest.mark.slow
 def test_what_adds_is_seen(jt, tmp_path):
     """On a processor, batch norms and biases are Jittor's own operators."""
     from benchmarks.dense_step import DenseStep

@@ -27,6 +27,36 @@ def test_batch_norm(kernels, check, rng, shape):
     )
 
 
+def test_batch_norm_of_a_shared_batch(kernels, check, rng):
+    """Two processes that hold the same: each has half of the batch, and gets half of its gradients."""
+    sharing = kernels.Sharing(lambda own: own * 2.0, 2 * 3 * 9 * 11)
+
+    def of_both(x, scale, shift):
+        return references.batch_norm(np.concatenate([x, x]), scale, shift, EPS)[: len(x)]
+
+    arrays = [rng.normal(0.5, 1, (3, 40, 9, 11)), rng.normal(1, 0.3, 40), rng.normal(0, 0.5, 40)]
+    check(lambda *given: kernels.batch_norm(*given, EPS, sharing)[0], of_both, arrays, tolerance=1e-5)
+
+
+def test_statistics_of_a_shared_batch_are_those_of_the_whole(kernels, jt, rng):
+    """The other process holds two images of three; what it adds is told to this one."""
+    whole = rng.normal(0.5, 1, (3, 4, 6, 5)).astype(np.float32)
+    own, other = whole[:1], whole[1:]
+    mean = whole.astype(np.float64).mean((0, 2, 3))
+    squares = (other.astype(np.float64) ** 2).sum((0, 2, 3))
+    centred = ((other - mean[:, None, None]) ** 2).sum((0, 2, 3))
+    of_other = iter([other.sum((0, 2, 3)), centred])
+    if not kernels.on_device():
+        of_other = iter([np.stack([other.sum((0, 2, 3)), squares]) / (3 * 6 * 5)])
+    sharing = kernels.Sharing(lambda value: value + jt.array(next(of_other).astype(np.float32)), 3 * 6 * 5)
+    given = [jt.array(each) for each in (own, np.ones(4, np.float32), np.zeros(4, np.float32))]
+    y, found_mean, variance = kernels.batch_norm(*given, EPS, sharing)
+    np.testing.assert_allclose(found_mean.numpy(), mean, rtol=1e-5)
+    np.testing.assert_allclose(variance.numpy(), whole.var((0, 2, 3)), rtol=1e-5)
+    expected = (own - mean[:, None, None]) / np.sqrt(whole.var((0, 2, 3)) + EPS)[:, None, None]
+    np.testing.assert_allclose(y.numpy(), expected, rtol=1e-4, atol=1e-5)
+
+
 def test_statistics_of_a_batch_norm(kernels, jt, rng):
     x = rng.normal(0.5, 1, (3, 4, 6, 5)).astype(np.float32)
     given = [jt.array(each) for each in (x, np.ones(4, np.float32), np.zeros(4, np.float32))]

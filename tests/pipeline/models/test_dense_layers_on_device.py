@@ -14,6 +14,13 @@ def layers():
     from pipeline.detection.roi_heads import MaskHead
     from pipeline.models.batch_norm import BatchNorm2d
     from pipeline.models.conv import Conv2d, ConvNorm
+    from pipeline.ranks.whole_batch import shared_among
+    from tests.pipeline.ranks.twins import TWINS
+
+    class Shared(BatchNorm2d):
+        def execute(self, x):
+            with shared_among(TWINS):  # not when gradients are computed
+                return super().execute(x)
 
     class Doubled(nn.Module):
         def execute(self, x):
@@ -27,6 +34,7 @@ def layers():
         "conv": Conv2d(5, 4, 3, padding=1),
         "conv-norm": ConvNorm(5, 4, 3),
         "norm": BatchNorm2d(5),
+        "norm-of-ranks": Shared(5),
         "doubled": Doubled(),
         "masks": Masks(DetectHeadConfig(width=5, mask_convs=1), num_classes=3),
     }
@@ -48,7 +56,7 @@ def answers(jt, layer, rng) -> list[np.ndarray]:
     return [value.numpy() for value in (y, *gradients, *statistics)]
 
 
-@pytest.mark.parametrize("name", ["conv", "conv-norm", "norm", "doubled", "masks"])
+@pytest.mark.parametrize("name", ["conv", "conv-norm", "norm", "norm-of-ranks", "doubled", "masks"])
 def test_a_layer_is_that_of_the_processor(jt, monkeypatch, name):
     if jt.flags.use_cuda:
         pytest.skip("for the processor's build of the sources")
