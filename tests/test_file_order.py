@@ -10,11 +10,9 @@ from tests.file_order import slow_files_first
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def item(path: str, name: str, *, slow: bool = False) -> SimpleNamespace:
+def item(path: str, name: str, *, mark: str | None = None) -> SimpleNamespace:
     """What the order looks at of a test."""
-    return SimpleNamespace(
-        path=Path(path), name=name, get_closest_marker=lambda mark: slow and mark == "slow"
-    )
+    return SimpleNamespace(path=Path(path), name=name, get_closest_marker=lambda asked: asked == mark)
 
 
 def test_slow_files_come_first_then_those_with_most_tests():
@@ -23,8 +21,8 @@ def test_slow_files_come_first_then_those_with_most_tests():
         item("b.py", "1"),
         item("b.py", "2"),
         item("c.py", "1"),
-        item("c.py", "2", slow=True),
-        item("d.py", "2", slow=True),
+        item("c.py", "2", mark="slow"),
+        item("d.py", "2", mark="counted"),
     ]
     found = [(each.path.name, each.name) for each in slow_files_first(items)]
     assert found == [("c.py", "1"), ("c.py", "2"), ("d.py", "2"), ("b.py", "1"), ("b.py", "2"), ("a.py", "1")]
