@@ -1,6 +1,7 @@
 """Jittor operators that consist of one call of a function in the compiled library."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import jittor as jt
 
@@ -15,7 +16,11 @@ class Operator(jt.Function):
     Jittor also visits operators that are on no path to the differentiated variables, and passes them None. If
     the operator returns None in turn, Jittor silently drops the gradients that other uses of the same input
     have contributed so far; so an input without a gradient gets zeros.
+
+    `saved` is what `grad` reads of the forward pass. `gradients_of` lets go of it.
     """
+
+    saved: Any = None
 
     def __call__(self, *inputs):
         self._shapes = [
@@ -30,6 +35,8 @@ class Operator(jt.Function):
             found = [None] * len(shapes)
         else:
             found = super()._grad(*output_grads)
+            if _Queued.operators is not None:
+                _Queued.operators.append(self)
         return [
             jt.zeros(shape) if gradient is None and shape is not None else gradient
             for gradient, shape in zip(found, shapes, strict=True)
@@ -38,6 +45,36 @@ class Operator(jt.Function):
     @staticmethod
     def _missing(output_grads, index: int) -> bool:
         return index < 0 or output_grads[index] is None
+
+
+class _Queued:
+    operators: list[Operator] | None = None  # whose gradients `gradients_of` has queued so far
+
+
+def gradients_of(loss: jt.Var, variables: list[jt.Var]) -> list[jt.Var]:
+    """The gradients of a loss, which can be asked for once: nothing is kept for asking again.
+
+    Jittor frees a variable's memory once no queued operator reads it and no Python variable holds it. But it
+    keeps the Python half of an operator until all that is queued has been computed, and with it all that is
+    saved there: every block's activations beside all gradients. So operators let go of it here. They do so
+    after Jittor has walked through the graph by plain pointers, and not in `grad`, where nodes that are freed
+    meanwhile could still be on its way.
+
+    Args:
+        loss: (1,).
+        variables: float32.
+
+    Returns:
+        One for each variable, of its shape.
+    """
+    _Queued.operators = []
+    try:
+        found = jt.grad(loss, variables, retain_graph=False)
+        for operator in _Queued.operators:
+            operator.saved = None
+    finally:
+        _Queued.operators = None
+    return found
 
 
 def call(

@@ -5,6 +5,8 @@ from typing import Protocol, TypeVar
 
 import jittor as jt
 
+from pipeline.kernels.operator import gradients_of
+
 
 class ForwardPass(Protocol):
     """The result of a forward pass over one microbatch."""
@@ -35,7 +37,7 @@ def accumulated_gradients(
     outputs, gradients = [], []
     for index in range(num_microbatches):
         output = forward(index)
-        of_one = jt.grad(output.total / num_microbatches, parameters)
+        of_one = gradients_of(output.total / num_microbatches, parameters)
         gradients = [a + b for a, b in zip(gradients, of_one, strict=True)] if gradients else of_one
         # The graph would keep the activations of the microbatch alive.
         outputs.append(output.detached())
