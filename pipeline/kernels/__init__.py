@@ -16,6 +16,7 @@ from pipeline.kernels.normed import normed_linear, normed_mlp
 from pipeline.kernels.pixel_cross_entropy import pixel_cross_entropy
 from pipeline.kernels.pooling import pool_cells
 from pipeline.kernels.precision import current_precision, use_precision
+from pipeline.kernels.prototype_loss import prototype_cross_entropy
 from pipeline.kernels.resample import resample, stack_resampled
 from pipeline.kernels.rows import gather_rows
 from pipeline.kernels.selection import current, note, on_device, use
@@ -50,6 +51,7 @@ __all__ = [
     "on_device",
     "pixel_cross_entropy",
     "pool_cells",
+    "prototype_cross_entropy",
     "resample",
     "soft_cross_entropy",
     "stack_resampled",

@@ -1,6 +1,9 @@
 """Distributions over prototypes: the teacher's targets and the student's loss."""
 
+from collections.abc import Sequence
+
 import jittor as jt
+import numpy as np
 from jittor import nn
 
 from pipeline.kernels import selection
@@ -16,7 +19,7 @@ def teacher_probabilities(logits: jt.Var, center: jt.Var, temperature: float) ->
     if logits.ndim != 2 or tuple(center.shape) != (logits.shape[1],) or logits.numel() == 0:
         shapes = f"logits {tuple(logits.shape)}, center {tuple(center.shape)}"
         raise ValueError(f"teacher_probabilities: {shapes}; expected (M, K), (K,)")
-    _check_temperature(temperature)
+    check_temperature(temperature)
     chosen = fused_teacher_probabilities if selection.fused() else plain_teacher_probabilities
     return chosen(logits, center, temperature)
 
@@ -49,8 +52,8 @@ def soft_cross_entropy(
     Raises:
         ValueError: the shapes or types do not fit, or the temperature is not positive.
     """
-    _check_pairs(student_logits, teacher_probs, student_rows, teacher_rows, weights)
-    _check_temperature(temperature)
+    check_pairs(student_logits.shape, teacher_probs, student_rows, teacher_rows, weights)
+    check_temperature(temperature)
     chosen = fused_soft_cross_entropy if selection.fused() else plain_soft_cross_entropy
     return chosen(student_logits, teacher_probs, student_rows, teacher_rows, weights, temperature)
 
@@ -105,43 +108,65 @@ class _SoftCrossEntropy(Operator):
         weights: jt.Var,
         temperature: float,
     ) -> jt.Var:
-        inputs, self.data = [logits, probs, rows, targets, weights], {"temperature": temperature}
-        sizes = f"in0_shape0, in0_shape1, in1_shape0, in2_shape0, {_TEMPERATURE}"
-        arguments = f"{sizes}, in0_p, in1_p, in2_p, in3_p, in4_p, out0_p, out1_p"
-        loss, log_sums = call(
-            "soft_cross_entropy", arguments, inputs, (1,), (logits.shape[0],), data=self.data
-        )
+        inputs, self.temperature = [logits, probs, rows, targets, weights], temperature
+        loss, log_sums = loss_and_log_sums(inputs, temperature)
         self.saved = [*inputs, log_sums]
         return loss
 
     def grad(self, loss_grad: jt.Var) -> tuple[jt.Var | None, ...]:
-        sizes = f"in0_shape0, in0_shape1, in2_shape0, {_TEMPERATURE}"
-        arguments = f"{sizes}, in0_p, in1_p, in2_p, in3_p, in4_p, in5_p, in6_p, out0_p"
-        inputs, shape = [*self.saved, loss_grad], self.saved[0].shape
-        logits_grad = call("soft_cross_entropy_gradient", arguments, inputs, shape, data=self.data)
-        return logits_grad, None, None, None, None, None
+        return logits_gradient([*self.saved, loss_grad], self.temperature), None, None, None, None, None
 
 
-def _check_temperature(temperature: float) -> None:
+# Parts of the operators here and in `prototype_loss`.
+
+
+def loss_and_log_sums(inputs: list[jt.Var], temperature: float) -> list[jt.Var]:
+    """Inputs: logits, probs, both rows and weights of the pairs -> the loss, and (M,) for its gradient."""
+    sizes = f"in0_shape0, in0_shape1, in1_shape0, in2_shape0, {_TEMPERATURE}"
+    arguments = f"{sizes}, in0_p, in1_p, in2_p, in3_p, in4_p, out0_p, out1_p"
+    shapes, data = ((1,), inputs[0].shape[:1]), {"temperature": temperature}
+    return call("soft_cross_entropy", arguments, inputs, *shapes, data=data)
+
+
+def logits_gradient(inputs: list[jt.Var], temperature: float) -> jt.Var:
+    """Inputs: those of the loss, its second output and its gradient."""
+    sizes = f"in0_shape0, in0_shape1, in2_shape0, {_TEMPERATURE}"
+    arguments = f"{sizes}, in0_p, in1_p, in2_p, in3_p, in4_p, in5_p, in6_p, out0_p"
+    data = {"temperature": temperature}
+    return call("soft_cross_entropy_gradient", arguments, inputs, inputs[0].shape, data=data)
+
+
+def check_temperature(temperature: float) -> None:
+    """Refuse a temperature that is not positive."""
     if not temperature > 0:
         raise ValueError(f"temperature {temperature}; expected a positive number")
 
 
-def _check_pairs(
-    student_logits: jt.Var, teacher_probs: jt.Var, student_rows: jt.Var, teacher_rows: jt.Var, weights: jt.Var
+def check_pairs(
+    logits_shape: Sequence[int],
+    teacher_probs: jt.Var,
+    student_rows: jt.Var | np.ndarray,
+    teacher_rows: jt.Var | np.ndarray,
+    weights: jt.Var | np.ndarray,
 ) -> None:
-    logits, probs = tuple(student_logits.shape), tuple(teacher_probs.shape)
-    if len(logits) != 2 or len(probs) != 2 or logits[1] != probs[1] or student_logits.numel() == 0:
+    """Refuse shapes and types that do not fit."""
+    logits, probs = tuple(logits_shape), tuple(teacher_probs.shape)
+    if len(logits) != 2 or len(probs) != 2 or logits[1] != probs[1] or 0 in logits:
         raise ValueError(
             f"soft_cross_entropy: student_logits {logits}, teacher_probs {probs}; expected (M, K), (T, K)"
         )
-    for name, dtype, var in (
+    for name, dtype, array in (
         ("student_rows", "int32", student_rows),
         ("teacher_rows", "int32", teacher_rows),
         ("weights", "float32", weights),
     ):
-        if var.dtype != dtype or var.ndim != 1 or var.shape[0] != student_rows.shape[0] or var.shape[0] == 0:
-            found = f"{var.dtype} {tuple(var.shape)}"
+        if (
+            array.dtype != dtype
+            or array.ndim != 1
+            or array.shape[0] != student_rows.shape[0]
+            or not len(array)
+        ):
+            found = f"{array.dtype} {tuple(array.shape)}"
             raise ValueError(
                 f"soft_cross_entropy: {name} is {found}; expected {dtype} (P,), P = {student_rows.shape[0]}"
             )

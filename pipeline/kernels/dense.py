@@ -90,8 +90,7 @@ class _Linear(Operator):
 class _LinearWithoutBias(Operator):
     def execute(self, x: jt.Var, weight: jt.Var) -> jt.Var:
         self.saved = x, weight
-        shape = (x.shape[0], weight.shape[0])
-        return call("linear", f"{_MNK}, in0_p, in1_p, nullptr, out0_p", [x, weight], shape)
+        return forward(x, weight)
 
     def grad(self, out_grad: jt.Var) -> tuple[jt.Var | None, jt.Var]:
         x, weight = self.saved
@@ -128,13 +127,14 @@ class _Mlp(Operator):
         return x_grad, weight_gradient(z_grad, x), expand_bias_grad, *contract_grads
 
 
-# Parts of the operators here and in `normed`: rows (R, in), weights (out, in).
+# Parts of operators here and in other files: rows (R, in), weights (out, in).
 
 
-def forward(x: jt.Var, weight: jt.Var, bias: jt.Var) -> jt.Var:
-    """The linear layer."""
+def forward(x: jt.Var, weight: jt.Var, *bias: jt.Var) -> jt.Var:
+    """The linear layer, with a bias or without."""
     shape = (x.shape[0], weight.shape[0])
-    return call("linear", f"{_MNK}, in0_p, in1_p, in2_p, out0_p", [x, weight, bias], shape)
+    bias_place = "in2_p" if bias else "nullptr"
+    return call("linear", f"{_MNK}, in0_p, in1_p, {bias_place}, out0_p", [x, weight, *bias], shape)
 
 
 def forward_gelu(x: jt.Var, weight: jt.Var, bias: jt.Var) -> list[jt.Var]:

@@ -14,6 +14,7 @@ CLS vectors: this project's choice.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import jittor as jt
 import numpy as np
@@ -37,9 +38,9 @@ class Targets:
 
     cls_probs: jt.Var  # (V B, K)
     hidden: MaskedPatches | None  # the patches of the masked-image loss
-    patch_probs: jt.Var | None  # (P, K'), of the hidden patches; K' = K unless they have their own prototypes
+    patch_probs: "PatchProbabilities | None"  # of the hidden patches
     mean_cls_logits: jt.Var  # (K,)
-    mean_patch_logits: jt.Var | None  # (K',)
+    mean_patch_logits: jt.Var | None  # (K',); K' = K unless patches have their own prototypes
     features: jt.Var  # (V B, D) CLS tokens of the base, for monitoring
 
 
@@ -58,8 +59,8 @@ def teacher_targets(
             hidden = masked_patches(batch.masks)
             vectors = _patch_vectors(head, encoding)
             mean_patch_logits = logits(_mean(vectors).unsqueeze(0), patch_prototypes)[0]
-            patch_logits = logits(kernels.gather_rows(vectors, jt.array(hidden.rows)), patch_prototypes)
-            patch_probs = kernels.teacher_probabilities(patch_logits, centers.patch, rates.patch_temperature)
+            hidden_vectors = kernels.gather_rows(vectors, jt.array(hidden.rows))
+            patch_probs = PatchProbabilities(head, hidden_vectors, centers.patch, rates.patch_temperature)
         return Targets(
             cls_probs=kernels.teacher_probabilities(cls_logits, centers.cls, rates.teacher_temperature),
             hidden=hidden,
@@ -68,6 +69,27 @@ def teacher_targets(
             mean_patch_logits=mean_patch_logits,
             features=encoding.base_cls,
         )
+
+
+class PatchProbabilities:
+    """The teacher's distributions of hidden patches, computed for some of them when they are compared.
+
+    All at once would be the largest tensor of a step.
+    """
+
+    def __init__(self, head: ProjectionHead, vectors: jt.Var, center: jt.Var, temperature: float):
+        """vectors (P, C), center (K',)."""
+        self._head, self._vectors, self._center, self._temperature = head, vectors, center, temperature
+
+    def __call__(self, first: int, end: int) -> jt.Var:
+        """(end - first, K')."""
+        with jt.no_grad():
+            patch_logits = logits(self._vectors[first:end], self._prototypes)
+            return kernels.teacher_probabilities(patch_logits, self._center, self._temperature)
+
+    @cached_property
+    def _prototypes(self) -> jt.Var:
+        return _patch_prototypes(self._head, self._head.unit_prototypes())
 
 
 @dataclass(frozen=True)
@@ -97,19 +119,18 @@ def hssl_losses(
     vectors = student_vectors(head, encodings, targets.hidden)
     pairs = cls_pairs(num_global, num_global + len(batch.local_crops), num_images)
 
-    l_het = cross_entropy(logits(vectors.base_cls, prototypes), targets.cls_probs, pairs, temperature)
+    l_het = cross_entropy(vectors.base_cls, prototypes, targets.cls_probs, pairs, temperature)
     terms, cls_loss = {"base_cls": l_het}, l_het
     if vectors.auxiliary_cls is not None:
-        l_aux = cross_entropy(
-            logits(vectors.auxiliary_cls, prototypes), targets.cls_probs, pairs, temperature
-        )
+        l_aux = cross_entropy(vectors.auxiliary_cls, prototypes, targets.cls_probs, pairs, temperature)
         terms["auxiliary_cls"] = l_aux
         cls_loss = 0.5 * (l_het + l_aux)
     total = config.cls_weight * cls_loss
     if targets.hidden is not None:
         own = np.arange(len(targets.hidden.rows), dtype=np.int32)  # each patch with itself
         l_mim = cross_entropy(
-            logits(vectors.hidden_patches, _patch_prototypes(head, prototypes)),
+            vectors.hidden_patches,
+            _patch_prototypes(head, prototypes),
             targets.patch_probs,
             Pairs(own, own, targets.hidden.weights),
             temperature,
@@ -133,10 +154,15 @@ def student_vectors(
         if rows is not None:
             hidden_patches = kernels.gather_rows(passes[0][1], rows)
     else:
-        base = head.base(_joined([encoding.base_cls for encoding in encodings]))
-        auxiliary = head.auxiliary(_joined(auxiliary_cls)) if has_auxiliary else None
+        # In one pass: each pass would have gradients of the whole MLP.
+        base_rows = [encoding.base_cls for encoding in encodings]
+        num_cls = sum(len(cls) for cls in base_rows)
         if rows is not None:
-            hidden_patches = head.base(kernels.gather_rows(_rows(encodings[0].base_patches), rows))
+            base_rows.append(kernels.gather_rows(_rows(encodings[0].base_patches), rows))
+        base = head.base(_joined(base_rows))
+        if rows is not None:
+            base, hidden_patches = base[:num_cls], base[num_cls:]
+        auxiliary = head.auxiliary(_joined(auxiliary_cls)) if has_auxiliary else None
     return StudentVectors(base, auxiliary, hidden_patches)
 
 

@@ -66,19 +66,16 @@ def masked_patches(masks: np.ndarray) -> MaskedPatches:
     )
 
 
-def cross_entropy(student_logits: jt.Var, teacher_probs: jt.Var, pairs: Pairs, temperature: float) -> jt.Var:
-    """sum_p w_p H(teacher_probs[t_p], softmax(student_logits[s_p] / temperature)), in nats, (1,).
+def cross_entropy(
+    student_vectors: jt.Var, prototypes: jt.Var, teacher_probs: jt.Var, pairs: Pairs, temperature: float
+) -> jt.Var:
+    """sum_p w_p H(teacher_probs[t_p], softmax(prototypes student_vectors[s_p] / temperature)), in nats, (1,).
 
     Args:
-        student_logits: (M, K) float32.
+        student_vectors: (M, C) float32.
+        prototypes: (K, C) float32.
         teacher_probs: (T, K) float32, without gradient.
         pairs: rows of both and weights.
     """
-    return kernels.soft_cross_entropy(
-        student_logits,
-        teacher_probs,
-        jt.array(pairs.student_rows),
-        jt.array(pairs.teacher_rows),
-        jt.array(pairs.weights),
-        temperature,
-    )
+    rows = pairs.student_rows, pairs.teacher_rows, pairs.weights
+    return kernels.prototype_cross_entropy(student_vectors, prototypes, teacher_probs, *rows, temperature)

@@ -179,6 +179,16 @@ def cases(rng: np.random.Generator) -> dict[str, KernelCase]:
             references.pool_cells(*taps),
             [normal(15, 17)],
         ),
+        "prototype_cross_entropy": KernelCase(
+            lambda x, prototypes: kernels.prototype_cross_entropy(
+                x, prototypes, of(probs), *pairs, weights, 0.3
+            ),
+            lambda x, prototypes: references.soft_cross_entropy(
+                probs.astype(np.float64), *pairs, weights.astype(np.float64), 0.3
+            )(x @ prototypes.T),
+            [normal(5, 3, scale=0.5), normal(1003, 3, scale=0.5)],  # more rows than channels: no logits kept
+            multiplies=True,
+        ),
         "resample": KernelCase(
             lambda x: kernels.resample(x, *(matrix.astype(np.float32) for matrix in axes)),
             references.resample(*axes),

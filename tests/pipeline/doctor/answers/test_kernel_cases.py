@@ -93,6 +93,9 @@ BREAKS = [
     ("resample", "plain_stack_resampled", "fused_stack_resampled", {"stack_resampled"}),
 ]
 
+# Kernels whose plain twin calls another's.
+BUILT_ON = {"soft_cross_entropy": {"prototype_cross_entropy"}}
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("module", "plain", "fused", "names"), BREAKS)
@@ -104,7 +107,7 @@ def test_a_factor_of_one_thousandth_too_much_is_found_by_name(
     module = import_module(f"pipeline.kernels.{module}")
     for name in (plain, fused):  # on a device some of the fused ones give way to their twins
         monkeypatch.setattr(module, name, scaled(getattr(module, name), 1.001))
-    assert set(wrong(tests)) == names
+    assert names <= set(wrong(tests)) <= names.union(*(BUILT_ON.get(name, ()) for name in names))
 
 
 def test_a_wrong_gradient_alone_is_found_by_name(jt, monkeypatch):
