@@ -96,11 +96,15 @@ class _PrototypeCrossEntropy(Operator):
             loss = of_part if loss is None else loss + of_part
             # Sums that Jittor fuses would be computed together, at the end, with all their terms in memory.
             of_prototypes = slope if of_prototypes is None else (of_prototypes + slope).stop_fuse()
-        self.saved = jt.concat(of_vectors, dim=0), of_prototypes
+        self.saved = of_vectors, of_prototypes
         return loss
 
     def grad(self, loss_grad: jt.Var) -> tuple[jt.Var | None, ...]:
-        return *(slope * loss_grad for slope in self.saved), *[None] * 5
+        of_vectors, of_prototypes = self.saved
+        # Joined after the product: what Jittor joins, it writes in place. It would wait for the place, which
+        # is made after all parts, and so would each part's logits.
+        joined = jt.concat([part * loss_grad for part in of_vectors], dim=0)
+        return joined, of_prototypes * loss_grad, *[None] * 5
 
 
 def _compared(teacher_probs: jt.Var | TeacherRows, teacher_rows: np.ndarray) -> tuple[jt.Var, np.ndarray]:
