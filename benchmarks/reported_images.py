@@ -22,6 +22,7 @@ from pipeline.storage.files import write_json
 from pipeline.storage.runs import Run, RunKey
 from pipeline.training.metrics_log import METRICS
 from pipeline.views.files import BASE, HEAD, Views, write_views
+from pipeline.views.maps import maps_of
 
 SIDE = 4  # pixels of a stored image; reading and decoding larger ones is not measured here
 TEST_EVERY = 27  # every 27th image is a test image, so that all classes have some
@@ -126,9 +127,8 @@ class ReportedImages(ManyImages):
             samples(self._dataset.indices("train"), 2000),
         )
         vectors = {side: self._vectors(len(shown)) for side in (BASE, HEAD)}
-        write_views(
-            folder, Views("test", shown, bank, vectors, {s: self._vectors(len(bank)) for s in vectors})
-        )
+        of_bank = {side: self._vectors(len(bank)) for side in vectors}
+        write_views(folder, Views("test", shown, bank, vectors, of_bank, maps_of(vectors)))
 
     def _vectors(self, count: int) -> np.ndarray:
         return self._rng.standard_normal((count, CHANNELS)).astype(np.float32)

@@ -11,7 +11,7 @@ from pipeline.graph.stage_runner import serve
 
 
 def run(config: ViewsConfig, output: Path, *, backbone: Path, data: Path, runtime: RuntimeConfig) -> None:
-    """Write views.npz with vectors of both, pca.png and, if the base has CLS attention, attention.png."""
+    """Write views.npz of both sides, pca.png and, if the base has CLS attention, attention.png."""
     from pipeline import kernels
     from pipeline.datasets.prepared import PreparedDataset
     from pipeline.evaluate.feature_files import BACKBONE_FILES
@@ -19,6 +19,7 @@ def run(config: ViewsConfig, output: Path, *, backbone: Path, data: Path, runtim
     from pipeline.pretrain.trained_head import load_auxiliary_head
     from pipeline.views.feature_maps import ViewExtractor
     from pipeline.views.files import Views, write_views
+    from pipeline.views.maps import maps_of
     from pipeline.views.pictures import draw_attention, draw_colours
     from pipeline.views.sample import drawn_sample
 
@@ -37,7 +38,7 @@ def run(config: ViewsConfig, output: Path, *, backbone: Path, data: Path, runtim
     draw_colours(output, maps.crops, maps.tokens)
     if maps.attention is not None:
         draw_attention(output, maps.crops, maps.attention)
-    write_views(output, Views(sample.part, sample.shown, sample.bank, vectors, bank))
+    write_views(output, Views(sample.part, sample.shown, sample.bank, vectors, bank, maps_of(vectors)))
 
 
 def _with_bar(batches: Iterable, purpose: str, total: int) -> Iterable:

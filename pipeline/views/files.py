@@ -1,4 +1,4 @@
-"""The file of base and head vectors of a sample of images.
+"""The file of base and head vectors of a sample of images, and of the images' maps.
 
 Shapes: n shown images, m training images (the bank in which their neighbours are searched), D channels.
 """
@@ -25,6 +25,7 @@ class Views:
     bank_rows: np.ndarray  # (m,) int64
     vectors: dict[str, np.ndarray]  # side -> (n, D) float32
     bank: dict[str, np.ndarray]  # side -> (m, D) float32
+    maps: dict[str, np.ndarray]  # side -> (n, 2) float32, by t-SNE; empty for too few images
 
 
 def write_views(folder: Path, views: Views) -> None:
@@ -32,6 +33,7 @@ def write_views(folder: Path, views: Views) -> None:
     arrays = {"part": np.array(views.part), "rows": views.rows, "bank_rows": views.bank_rows}
     for side, vectors in views.vectors.items():
         arrays |= {_KEYS[side]: vectors, f"{_KEYS[side]}_bank": views.bank[side]}
+    arrays |= {f"{_KEYS[side]}_map": positions for side, positions in views.maps.items()}
     with replacing(folder / VIEWS) as partial, open(partial, "wb") as stream:
         np.savez(stream, **arrays)
 
@@ -51,8 +53,12 @@ def read_views(folder: Path) -> Views:
             bank_rows=stored["bank_rows"],
             vectors={side: stored[key] for side, key in sides.items()},
             bank={side: stored[f"{key}_bank"] for side, key in sides.items()},
+            maps={
+                side: stored[f"{key}_map"] for side, key in sides.items() if f"{key}_map" in stored.files
+            },
         )
-    for rows, of_sides in ((views.rows, views.vectors), (views.bank_rows, views.bank)):
+    counted = ((views.rows, views.vectors), (views.bank_rows, views.bank), (views.rows, views.maps))
+    for rows, of_sides in counted:
         for side, vectors in of_sides.items():
             if len(vectors) != len(rows):
                 raise ValueError(f"{path}: {len(vectors)} vectors of the {side}, expected {len(rows)}")

@@ -1,7 +1,4 @@
-"""Views of features: attention, PCA colours, a t-SNE map of test images, nearest neighbours of a few.
-
-Shapes: n images, D channels.
-"""
+"""Views of features: attention, PCA colours, a map of test images, nearest neighbours of a few."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,9 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
-from threadpoolctl import threadpool_limits
 
 from pipeline.datasets.multilabel import label_words
 from pipeline.datasets.prepared import PreparedDataset
@@ -24,9 +18,7 @@ from pipeline.report.page.thumbnails import data_address
 from pipeline.views.files import ATTENTION, COLOURS, Views, read_views
 
 NUM_QUERIES, NUM_NEIGHBOURS = 6, 6
-_LEAST_MAPPED = 8  # images, for a t-SNE map
 _SIDE = 48  # pixels of a thumbnail
-_SEED = 0
 _CAPTIONS = {
     ATTENTION: "what the CLS token of the last block attends to, by head; white: the most in this image, "
     "black: nothing",
@@ -95,13 +87,12 @@ def feature_views(
         views = read_views(folder)
         images = {f"{purpose}-{row}": shown(row) for row in views.rows.tolist()}
         sides = []
-        for side, vectors in views.vectors.items():
+        for side in views.vectors:
             title = f"{arm}, {side}"
-            if len(images) >= _LEAST_MAPPED:
+            figure = None
+            if side in views.maps:
                 thumbnails |= images
-                figure = _map(title, views.part, vectors, images)
-            else:
-                figure = None
+                figure = _map(title, views.part, views.maps[side], images)
             near = nearest_rows(views, side)
             sides.append(Side(title, figure, [_neighbours(shown, *each) for each in near]))
         pictures = [
@@ -111,16 +102,6 @@ def feature_views(
         ]
         found.append(FeatureViews(arm, views.part, len(views.bank_rows), pictures, sides))
     return found, thumbnails
-
-
-def mapped(vectors: np.ndarray) -> np.ndarray:
-    """Positions (n, 2) of vectors (n, D) in a t-SNE map, n >= 8."""
-    units = _units(vectors)
-    reduced = PCA(min(50, *units.shape), random_state=_SEED).fit_transform(units)
-    perplexity = min(30.0, (len(units) - 1) / 3)
-    # With so few points, threads wait for each other longer than they compute; the map is the same.
-    with threadpool_limits(1):
-        return TSNE(perplexity=perplexity, init="pca", random_state=_SEED).fit_transform(reduced)
 
 
 def nearest_rows(views: Views, side: str) -> list[tuple[int, list[tuple[int, float]]]]:
@@ -145,15 +126,9 @@ def _neighbours(shown: Any, row: int, near: list[tuple[int, float]]) -> Neighbou
     return Neighbours(shown(row), [shown(other) | {"cosine": cosine} for other, cosine in near])
 
 
-def _map(title: str, part: str, vectors: np.ndarray, images: Mapping[str, Shown]) -> Figure:
-    positions = mapped(vectors).tolist()
+def _map(title: str, part: str, positions: np.ndarray, images: Mapping[str, Shown]) -> Figure:
     values = [
         {"x": round(x, 2), "y": round(y, 2), "image": name, "class": each["class"], "path": each["path"]}
-        for (x, y), (name, each) in zip(positions, images.items(), strict=True)
+        for (x, y), (name, each) in zip(positions.tolist(), images.items(), strict=True)
     ]
     return feature_map(title, part, values)
-
-
-def _units(features: np.ndarray) -> np.ndarray:
-    features = features.astype(np.float32)
-    return features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)

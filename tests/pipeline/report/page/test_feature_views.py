@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.report.page.feature_views import feature_views, mapped
+from pipeline.report.page.feature_views import feature_views
 from pipeline.views.files import ATTENTION, BASE, HEAD, Views, write_views
 
 CLASSES = ["left", "right"]
@@ -37,7 +37,9 @@ def artifact(tmp_path):
     angles = np.linspace(0, 1.2, 10)
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     bank = np.stack([np.cos(np.arange(6)), np.sin(np.arange(6))], axis=1).astype(np.float32)
-    views = Views("test", rows, bank_rows, {BASE: vectors, HEAD: vectors}, {BASE: bank, HEAD: bank[::-1]})
+    maps = {BASE: np.stack([np.arange(10), np.zeros(10)], axis=1), HEAD: np.zeros((10, 2))}
+    of_bank = {BASE: bank, HEAD: bank[::-1]}
+    views = Views("test", rows, bank_rows, {BASE: vectors, HEAD: vectors}, of_bank, maps)
     write_views(tmp_path, views)
     Image.new("RGB", (30, 20)).save(tmp_path / ATTENTION)
     return tmp_path
@@ -67,20 +69,15 @@ def test_a_thumbnail_of_a_map_is_there_once_for_all_arms_and_sides(artifact):
     assert dataset.num_read == 10 + 6
     points = found[0].sides[0].map.spec["data"]["values"]
     assert [point["image"] for point in points] == [*thumbnails]
+    assert [point["x"] for point in points] == [*range(10)]
+    assert {point["x"] for point in found[0].sides[1].map.spec["data"]["values"]} == {0}
     assert (points[4]["class"], points[5]["class"]) == ("left", "no label")
     assert "data:image" not in json.dumps(found[0].sides[0].map.spec)
 
 
-def test_few_images_make_no_map(artifact):
+def test_too_few_images_for_a_map_have_neighbours(artifact):
     few = {BASE: np.eye(3, 2, dtype=np.float32)}
-    write_views(artifact, Views("test", np.arange(3), np.arange(20, 23), few, few))
+    write_views(artifact, Views("test", np.arange(3), np.arange(20, 23), few, few, {}))
     (found,), thumbnails = feature_views({"hssl": artifact}, Images(), "images")
     assert (found.sides[0].map, thumbnails) == (None, {})
     assert len(found.sides[0].neighbours) == 3
-
-
-def test_images_that_are_alike_lie_together_on_the_map(rng):
-    groups = np.repeat(np.eye(2, 8) * 9, 20, axis=0)
-    places = mapped((groups + rng.normal(size=(40, 8)) * 0.1).astype(np.float32))
-    first, second = places[:20], places[20:]
-    assert np.linalg.norm(first.mean(axis=0) - second.mean(axis=0)) > 2 * max(first.std(), second.std())
