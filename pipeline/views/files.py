@@ -53,9 +53,7 @@ def read_views(folder: Path) -> Views:
             bank_rows=stored["bank_rows"],
             vectors={side: stored[key] for side, key in sides.items()},
             bank={side: stored[f"{key}_bank"] for side, key in sides.items()},
-            maps={
-                side: stored[f"{key}_map"] for side, key in sides.items() if f"{key}_map" in stored.files
-            },
+            maps={side: stored[f"{key}_map"] for side, key in sides.items() if f"{key}_map" in stored.files},
         )
     counted = ((views.rows, views.vectors), (views.bank_rows, views.bank), (views.rows, views.maps))
     for rows, of_sides in counted:

@@ -89,9 +89,3 @@ def file_names(figures: Sequence[Figure]) -> list[str]:
         taken[name] = taken.get(name, 0) + 1
         names.append(name if taken[name] == 1 else f"{name}--{taken[name]}")
     return names
-
-
-def embedding_script() -> str:
-    """Vega, Vega-Lite and Vega-Embed as one script that sets `window.vegaEmbed`."""
-    raise_address_space_limit()
-    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")

@@ -4,7 +4,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from pipeline.report.page.figures import embedding_script
+from pipeline.report.page.embedding_script import embedding_script
 from pipeline.report.tables import points
 
 MOST_BYTES = 8 * 2**20

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import binomtest, norm
 
 from pipeline.config.tables import TablesSection
 from pipeline.measures.class_replicates import write_class_replicates
@@ -32,6 +32,15 @@ def test_the_interval_of_an_accuracy_is_over_the_images_of_its_class(tmp_path):
     for bound, sign in ((cat["low"] / 100, 1), (cat["high"] / 100, -1)):
         z = (0.75 - bound) / (bound * (1 - bound) / 40) ** 0.5
         assert sign * z == pytest.approx(norm.ppf(0.95))
+
+
+@pytest.mark.parametrize(("num_right", "num_images"), [(0, 1), (1, 1), (0, 9), (9, 9), (1, 7), (333, 1000)])
+def test_the_interval_of_an_accuracy_is_scipys(tmp_path, num_right, num_images):
+    written(tmp_path, ["class,num_images,accuracy", f"cat,{num_images},{num_right / num_images}"])
+    (cat,) = class_scores(tmp_path, "accuracy", SETTINGS)
+    expected = binomtest(num_right, num_images).proportion_ci(0.9, method="wilson")
+    assert (cat["low"] / 100, cat["high"] / 100) == pytest.approx((expected.low, expected.high), rel=1e-12)
+    assert (cat["low"] == 0, cat["high"] == 100) == (num_right == 0, num_right == num_images)
 
 
 def test_a_class_that_is_all_right_is_not_thought_to_be_certainly_so(tmp_path):
