@@ -96,6 +96,8 @@ def serve(
     else:
         leave_mpi()
         work()
+    # At exit Python looks for garbage in all modules several times, a quarter of a second with scikit-learn.
+    gc.freeze()
 
 
 def _run_job(
@@ -113,9 +115,9 @@ def _run_job(
     with _refusals_printed(output), printable_output():
         (output / TRACEBACK).unlink(missing_ok=True)
         if needs_jittor:
-            from pipeline.runtime.start_jittor import start
+            with _no_collections(), waiting_for_others():  # ranks start MPI together
+                from pipeline.runtime.start_jittor import start
 
-            with waiting_for_others():  # ranks start MPI together
                 report = start(*device_and_threads(runtime), say=lambda text: print(text, flush=True))
             device, card, ranks = report.device, report.card, report.ranks
             if ranks > 1:
@@ -155,6 +157,17 @@ def _run_job(
             "environment": environment(runtime, device, card, ranks, exchange),
         }
         write_stamp(output, stamp)
+
+
+@contextmanager
+def _no_collections() -> Iterator[None]:
+    """Import without looking for garbage: there is none, now or in later collections."""
+    gc.disable()
+    try:
+        yield
+        gc.freeze()
+    finally:
+        gc.enable()
 
 
 @contextmanager
