@@ -77,6 +77,27 @@ def test_a_card_that_a_stage_took_without_jittor_is_in_its_stamp(tmp_path):
     assert (environment["device"], environment["card"]) == ("cuda", "H100 (cuda:1)")
 
 
+def test_only_jittor_is_imported_without_looking_for_garbage_and_at_exit_none_is_looked_for(tmp_path):
+    stage = STAGE.replace("serve(run, KnnConfig)", "serve(run, KnnConfig, needs_jittor=True)")
+    stage = stage.replace(
+        "    return",
+        """    import atexit
+    print("in the stage", gc.isenabled())
+    atexit.register(lambda: print("exempt at exit", gc.get_freeze_count() > len(gc.get_objects())))
+    return""",
+    )
+    started = """
+import gc, sys, types
+def start(*given, say):
+    print("at the start", gc.isenabled())
+    return types.SimpleNamespace(device="cpu", card=None, ranks=1)
+sys.modules["pipeline.runtime.start_jittor"] = types.SimpleNamespace(start=start)
+"""
+    done = serve(tmp_path, job(tmp_path), stage=started + stage)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["at the start False", "in the stage True", "exempt at exit True"]
+
+
 def test_a_table_gets_arm_and_seed_beside_each_artifact(tmp_path):
     stage = STAGE.replace("features, runtime", "features, runs, runtime").replace(
         "{config.temperature}", "{[(r.stage, r.key.arm, r.key.seed, r.directory.name) for r in runs]}"
