@@ -6,21 +6,6 @@ from pipeline.native.build import build_library
 from pipeline.runtime.onednn import onednn_paths
 
 _FOLDER = Path(__file__).resolve().parent
-_HEADERS = (
-    "attention_rounded.h",
-    "block.h",
-    "chunks.h",
-    "column_sums.h",
-    "convolution.h",
-    "kernels.h",
-    "norm_rows.h",
-    "normed_mlp.h",
-    "normed_mlp_rounded.h",
-    "products.h",
-    "rounding.h",
-    "tiles.h",
-    "vector_math.h",
-)
 _SOURCES = (
     "attention.cpp",
     "cross_entropy.cpp",
@@ -62,6 +47,6 @@ def build_processor_library() -> tuple[Path, bool]:
         include, shared = onednn
         sources += _PRODUCT_SOURCES
         flags += [f"-I{include}", str(shared), f"-Wl,-rpath,{shared.parent}"]
-    headers = [_FOLDER / name for name in _HEADERS]
+    headers = sorted(_FOLDER.glob("*.h"))
     path = build_library("kernels", [_FOLDER / name for name in sources], tuple(flags), headers)
     return path, onednn is not None

@@ -57,20 +57,35 @@ typedef LeftOf<Pair> LeftPairs;
 template <int Rows, int Vectors, class Factor>
 void multiply_tile(long inner, LeftOf<Factor> left, const Factor* right, long right_stride, float* out,
                    long out_stride, bool add) {
+    // Unrolled on request: otherwise GCC keeps the sums of some tiles in memory at both ends of the loop.
     Vector sums[Rows][Vectors];
-    for (int r = 0; r < Rows; r++)
-        for (int v = 0; v < Vectors; v++) sums[r][v] = add ? load(out + r * out_stride + v * kLanes) : Vector{};
+#pragma GCC unroll 8
+    for (int r = 0; r < Rows; r++) {
+        // Behind the loop nothing waits for it.
+        __builtin_prefetch(out + r * out_stride, 1);
+#pragma GCC unroll 8
+        for (int v = 0; v < Vectors; v++) sums[r][v] = Vector{};
+    }
+#pragma GCC unroll 2
     for (long k = 0; k < inner; k++) {
         decltype(load(right)) factors[Vectors];
+#pragma GCC unroll 8
         for (int v = 0; v < Vectors; v++) factors[v] = load(right + k * right_stride + v * kLanes);
+#pragma GCC unroll 8
         for (int r = 0; r < Rows; r++) {
             Factor scalar;  // copied, since pairs are also written as two values
             std::memcpy(&scalar, left.data + r * left.row_stride + k * left.inner_stride, sizeof scalar);
+#pragma GCC unroll 8
             for (int v = 0; v < Vectors; v++) add_product(sums[r][v], scalar, factors[v]);
         }
     }
+#pragma GCC unroll 8
     for (int r = 0; r < Rows; r++)
-        for (int v = 0; v < Vectors; v++) store(out + r * out_stride + v * kLanes, sums[r][v]);
+#pragma GCC unroll 8
+        for (int v = 0; v < Vectors; v++) {
+            float* to = out + r * out_stride + v * kLanes;
+            store(to, add ? sums[r][v] + load(to) : sums[r][v]);
+        }
 }
 
 template <int Vectors, class Factor>

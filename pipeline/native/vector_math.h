@@ -5,6 +5,15 @@
 
 namespace hssl {
 
+// x 2^n, n whole, where neither has an exponent below -126; NaN stays NaN.
+inline float times_power(float x, float n) {
+    int bits;
+    std::memcpy(&bits, &x, sizeof bits);
+    bits += static_cast<int>(n) << 23;
+    std::memcpy(&x, &bits, sizeof bits);
+    return x;
+}
+
 // exp(x) for x up to 88, relative error below 2e-7; arguments below -87 count as -87. What is constant in a loop is
 // multiplied by it in another loop: GCC 12 computes that product at -87 beforehand, and leaves the loop scalar.
 inline float vector_exp(float x) {
@@ -18,11 +27,7 @@ inline float vector_exp(float x) {
     p = p * r + 4.1665795894e-2f;
     p = p * r + 1.6666665459e-1f;
     p = p * r + 5.0000001201e-1f;
-    p = p * r * r + r + 1.f;
-    const int bits = (static_cast<int>(n) + 127) << 23;
-    float power;
-    std::memcpy(&power, &bits, sizeof power);
-    return p * power;
+    return times_power(p * r * r + r + 1.f, n);
 }
 
 // The normal distribution up to x, absolute error below 2e-7; `bell` becomes exp(-x^2 / 2).
