@@ -29,6 +29,7 @@ _PRODUCT_SOURCES = (
     "normed_mlp.cpp",
     "normed_mlp_rounded.cpp",
     "products.cpp",
+    "strips.cpp",
 )
 
 

@@ -1,4 +1,4 @@
-// Products of matrices, through oneDNN.
+// Products of matrices, through oneDNN, or strip by strip where that is faster.
 #include "products.h"
 
 #include <dnnl.h>
@@ -9,6 +9,8 @@
 #include <stdexcept>
 #include <tuple>
 #include <vector>
+
+#include "strips.h"
 
 using hssl::Rounded;
 
@@ -189,6 +191,8 @@ void hssl::multiply(char transpose_a, char transpose_b, long rows, long columns,
 
 void hssl::multiply_exact(char transpose_a, char transpose_b, long rows, long columns, long inner, const float* a,
                           const float* b, float* c, bool add) {
+    if (num_threads() == 1 && transpose_a == 'N' && strips_pay(transpose_b == 'T', rows, columns, inner))
+        return multiply_strips(transpose_b == 'T', rows, columns, inner, a, b, c, add);
     const long stride_a = transpose_a == 'T' ? rows : inner, stride_b = transpose_b == 'T' ? inner : columns;
     const float kept = add ? 1.f : 0.f;
     check(dnnl_sgemm(transpose_a, transpose_b, rows, columns, inner, 1.f, a, stride_a, b, stride_b, kept, c, columns));
