@@ -27,14 +27,23 @@ struct Shape {
     long plane_size() const { return (height + side - 1) * plane_width() * kLanes; }
 };
 
+// The channels of one position, whose others are zeros; `count` of them exist.
+Vector load_channels(const float* from, long count) {
+    if (count == kLanes) return load(from);
+    Vector value = {};
+    for (long c = 0; c < count; c++) value[c] = from[c];
+    return value;
+}
+
 // Channels `first` ... of an image -> plane with borders; channels that do not exist are zeros.
 void pack_plane(const Shape& s, const float* image, long first, float* plane) {
     const long count = std::min(kLanes, s.channels - first);
     std::fill_n(plane, s.plane_size(), 0.f);
-    for (long y = 0; y < s.height; y++)
-        for (long x = 0; x < s.width; x++)
-            std::copy_n(image + (y * s.width + x) * s.channels + first, count,
-                        plane + ((y + s.border()) * s.plane_width() + x + s.border()) * kLanes);
+    for (long y = 0; y < s.height; y++) {
+        const float* from = image + y * s.width * s.channels + first;
+        float* to = plane + ((y + s.border()) * s.plane_width() + s.border()) * kLanes;
+        for (long x = 0; x < s.width; x++, from += s.channels, to += kLanes) store(to, load_channels(from, count));
+    }
 }
 
 // Filters of channels `first` ... (side * side, kLanes), turned by 180 degrees for the gradient.
@@ -42,29 +51,66 @@ void pack_filters(const Shape& s, const float* weight, long first, bool turned, 
     const long count = std::min(kLanes, s.channels - first), taps = s.side * s.side;
     for (long tap = 0; tap < taps; tap++) {
         const float* from = weight + (turned ? taps - 1 - tap : tap) * s.channels + first;
-        for (long c = 0; c < kLanes; c++) filters[tap * kLanes + c] = c < count ? from[c] : 0.f;
+        store(filters + tap * kLanes, load_channels(from, count));
     }
 }
 
+// One row of taps, for kRun neighbouring positions. Side = s.side, or 0 for any: where it is known, a position that
+// several taps see is loaded once.
+template <int Side>
+void add_taps(const Shape& s, const float* from, const float* filters, Vector* sums) {
+    if constexpr (Side == 0) {
+        for (long j = 0; j < s.side; j++) {
+            const Vector filter = load(filters + j * kLanes);
+#pragma GCC unroll 8
+            for (int r = 0; r < kRun; r++) sums[r] += filter * load(from + (j + r) * kLanes);
+        }
+    } else {
+        Vector taps[Side];
+#pragma GCC unroll 8
+        for (int j = 0; j < Side; j++) taps[j] = load(filters + j * kLanes);
+#pragma GCC unroll 16
+        for (int position = 0; position < kRun + Side - 1; position++) {
+            const Vector seen = load(from + position * kLanes);
+#pragma GCC unroll 8
+            for (int j = 0; j < Side; j++) {
+                const int r = position - j;
+                if (r >= 0 && r < kRun) sums[r] += taps[j] * seen;
+            }
+        }
+    }
+}
+
+template <int Side>
 void convolve_plane(const Shape& s, const float* plane, const float* filters, const float* bias, long first,
                     float* image) {
     const long count = std::min(kLanes, s.channels - first), stride = s.plane_width() * kLanes;
+    const Vector shift = bias ? load_channels(bias + first, count) : Vector{};
     for (long y = 0; y < s.height; y++)
         for (long x = 0; x < s.width; x += kRun) {
             Vector sums[kRun] = {};
-            for (long i = 0; i < s.side; i++) {
-                const float* from = plane + (y + i) * stride + x * kLanes;
-                for (long j = 0; j < s.side; j++) {
-                    const Vector filter = load(filters + (i * s.side + j) * kLanes);
-                    for (int r = 0; r < kRun; r++) sums[r] += filter * load(from + (j + r) * kLanes);
-                }
-            }
+            for (long i = 0; i < s.side; i++)
+                add_taps<Side>(s, plane + (y + i) * stride + x * kLanes, filters + i * s.side * kLanes, sums);
             const long run = std::min<long>(kRun, s.width - x);
-            for (long r = 0; r < run; r++) {
-                float* to = image + (y * s.width + x + r) * s.channels + first;
-                for (long c = 0; c < count; c++) to[c] = sums[r][c] + (bias ? bias[first + c] : 0.f);
+            float* to = image + (y * s.width + x) * s.channels + first;
+            for (long r = 0; r < run; r++, to += s.channels) {
+                const Vector sum = sums[r] + shift;
+                if (count == kLanes)
+                    store(to, sum);
+                else
+                    for (long c = 0; c < count; c++) to[c] = sum[c];
             }
         }
+}
+
+void convolve_plane_of(const Shape& s, const float* plane, const float* filters, const float* bias, long first,
+                       float* image) {
+    switch (s.side) {
+        case 3: return convolve_plane<3>(s, plane, filters, bias, first, image);
+        case 5: return convolve_plane<5>(s, plane, filters, bias, first, image);
+        case 7: return convolve_plane<7>(s, plane, filters, bias, first, image);
+        default: return convolve_plane<0>(s, plane, filters, bias, first, image);
+    }
 }
 
 // Adds to filter_grads (side * side, kLanes) the products of the slopes with what each tap saw; Side = s.side,
@@ -122,7 +168,7 @@ void hssl_depthwise_conv(long batch, long height, long width, long channels, lon
                 const long first = block * kLanes;
                 pack_plane(s, x + image * image_size, first, plane.data());
                 pack_filters(s, weight, first, false, filters.data());
-                convolve_plane(s, plane.data(), filters.data(), bias, first, y + image * image_size);
+                convolve_plane_of(s, plane.data(), filters.data(), bias, first, y + image * image_size);
             }
     }
 }
@@ -147,7 +193,7 @@ void hssl_depthwise_conv_gradient(long batch, long height, long width, long chan
                 for (long image = batch * group / groups; image < batch * (group + 1) / groups; image++) {
                     pack_plane(s, x + image * image_size, first, plane.data());
                     pack_plane(s, y_grad + image * image_size, first, slopes.data());
-                    convolve_plane(s, slopes.data(), filters.data(), nullptr, first, x_grad + image * image_size);
+                    convolve_plane_of(s, slopes.data(), filters.data(), nullptr, first, x_grad + image * image_size);
                     add_filter_gradients_of(s, plane.data(), slopes.data(), sums);
                     add_sums(s, slopes.data(), sums + taps * kLanes);
                 }
