@@ -14,6 +14,8 @@ using hssl::kTileVectors;
 
 // Summed at once, about: with 8 lanes, a strip and six rows of the left factor are 34 kB.
 constexpr long kInner = 384;
+// Numbers of the left factor that every strip reads again: half a megabyte, which the second cache has.
+constexpr long kLeft = 128 * 1024;
 
 // to (inner, width) = from (inner, width)
 void pack(long inner, long width, const float* from, long stride, float* to) {
@@ -27,7 +29,8 @@ bool hssl::strips_pay(bool transposed, long rows, long columns, long inner) {
 #ifdef __AVX512F__
     return false;  // a strip is four times as large, and oneDNN's products are nearer to the peak
 #endif
-    return columns % kLanes == 0 && rows >= 4 * kTileRows && (transposed || columns > inner);
+    const bool in_cache = rows * std::min(inner, kInner) <= kLeft;
+    return columns % kLanes == 0 && rows >= 4 * kTileRows && in_cache && (transposed || columns > inner);
 }
 
 void hssl::multiply_strips(bool transposed, long rows, long columns, long inner, const float* a, const float* b,

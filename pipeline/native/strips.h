@@ -3,8 +3,7 @@
 
 namespace hssl {
 
-// Whether these products are faster than oneDNN's, of one thread with factors in caches further away. `transposed`:
-// whether b is (columns, inner).
+// Whether these products are faster than oneDNN's of one thread. `transposed`: whether b is (columns, inner).
 bool strips_pay(bool transposed, long rows, long columns, long inner);
 
 // c (rows, columns) = a (rows, inner) op(b), added to c if `add`; in the calling thread. `columns` is a multiple of

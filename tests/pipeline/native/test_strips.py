@@ -69,3 +69,4 @@ def test_where_they_pay(functions, request):
     assert not pays(False, 256, 96, 384)
     assert not pays(True, 256, 190, 192)
     assert not pays(True, 3, 192, 192)
+    assert not pays(True, 2048, 192, 192)  # too many rows to be read again for each strip
