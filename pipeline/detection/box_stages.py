@@ -7,10 +7,10 @@ import jittor as jt
 import numpy as np
 
 from pipeline.detection.boxes import clipped, decode, decode_gradient
-from pipeline.detection.losses import Output, binary_cross_entropy, cross_entropy, giou_loss, with_gradient
+from pipeline.detection.losses import KnownLoss, Output, binary_cross_entropy, cross_entropy, giou_loss
 from pipeline.detection.masks import mask_targets
 from pipeline.detection.nms import nms
-from pipeline.detection.roi_heads import BoxHead
+from pipeline.detection.roi_heads import BoxHead, parts_of_masks
 from pipeline.detection.sizes import GIOU_WEIGHT, MASK_SIZE, Stage
 from pipeline.detection.targets import GroundTruth, RoiSamples
 
@@ -22,7 +22,7 @@ def box_losses(
     rois: RoiSamples,
     stage: Stage,
     count: float | None = None,
-) -> tuple[jt.Var, jt.Var]:
+) -> tuple[KnownLoss, KnownLoss]:
     """Cross-entropy of the classes and GIoU loss of the positive boxes, both divided by all sampled boxes.
 
     Args:
@@ -33,7 +33,7 @@ def box_losses(
     """
     count = count or len(rois.boxes)
     losses, slopes = cross_entropy(logits.numbers, rois.labels)
-    classes = with_gradient(logits.var, losses.sum() / count, slopes / count)
+    classes = KnownLoss(losses.sum() / count, logits.var, slopes / count)
     # The gradient has all rows: that of a negative box is 0.
     rows, positive = head.box_rows(rois.labels), rois.truth >= 0
     of_class = deltas.numbers.reshape(-1, 4)[rows[positive]]
@@ -43,10 +43,8 @@ def box_losses(
     gradient = np.zeros((deltas.numbers.size // 4, 4))
     gradient[rows[positive]] = decode_gradient(slopes, of_class, proposals, stage.stds)
     factor = GIOU_WEIGHT / count
-    boxes = with_gradient(
-        deltas.var, factor * distances.sum(), factor * gradient.reshape(deltas.numbers.shape)
-    )
-    return classes, boxes
+    gradient = factor * gradient.reshape(deltas.numbers.shape)
+    return classes, KnownLoss(factor * distances.sum(), deltas.var, gradient)
 
 
 def mask_rows(rois: RoiSamples, truths: list[GroundTruth]) -> np.ndarray:
@@ -57,18 +55,19 @@ def mask_rows(rois: RoiSamples, truths: list[GroundTruth]) -> np.ndarray:
 
 def mask_loss(
     logits: jt.Var, boxes: np.ndarray, masks: list[np.ndarray], count: float | None = None
-) -> jt.Var:
+) -> KnownLoss:
     """Cross-entropy of predicted with ground-truth masks: the mean over boxes and cells, in nats.
 
     Args:
-        logits: (n, 28, 28) of the true class; n > 0.
+        logits: (n, 14, 14, 2, 2) of the true class, as `MaskHead` gives them; n > 0.
         boxes: (n, 4).
         masks: n of (H, W) bool.
         count: of boxes over which the mean is taken; None: n.
     """
-    losses, slopes = binary_cross_entropy(logits.numpy(), mask_targets(masks, boxes, MASK_SIZE))
+    targets = parts_of_masks(mask_targets(masks, boxes, MASK_SIZE))
+    losses, slopes = binary_cross_entropy(logits.numpy(), targets)
     cells = (count or len(boxes)) * MASK_SIZE**2
-    return with_gradient(logits, losses.sum(dtype=np.float64) / cells, slopes / cells)
+    return KnownLoss(losses.sum(dtype=np.float64) / cells, logits, slopes / cells)
 
 
 def refined_boxes(

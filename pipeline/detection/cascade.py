@@ -9,6 +9,7 @@ from jittor import nn
 
 from pipeline.config.dense import DetectHeadConfig
 from pipeline.detection.fpn import Fpn
+from pipeline.detection.levels import Levels
 from pipeline.detection.proposals import proposals
 from pipeline.detection.roi_align import RoiAlign
 from pipeline.detection.roi_heads import BoxHead, MaskHead
@@ -64,17 +65,17 @@ class CascadeMaskRcnn(nn.Module):
         """Pixels; images are padded to multiples of this, so that all levels cover the same pixels."""
         return round(self.heads.pyramid.strides[-1])
 
-    def levels(self, images: jt.Var, drop_path_scales: jt.Var | None = None) -> list[jt.Var]:
-        """images (B, 3, H, W) -> levels (B, C, h, w), fine to coarse."""
+    def levels(self, images: jt.Var, drop_path_scales: jt.Var | None = None) -> Levels:
+        """images (B, 3, H, W) -> levels, fine to coarse."""
         return self.heads.fpn(self.heads.pyramid(self.backbone(images, drop_path_scales)))
 
     def proposals(
-        self, outputs: np.ndarray, levels: list[jt.Var], sizes: np.ndarray, *, training: bool
+        self, outputs: np.ndarray, levels: Levels, sizes: np.ndarray, *, training: bool
     ) -> list[np.ndarray]:
         """Proposals (n, 4) of each image.
 
         Args:
-            outputs: (B, N, 5) of the proposal network.
+            outputs: (R A, 5) of the proposal network.
             sizes: (B, 2): height and width of each image without padding.
         """
         config, anchors = self.config, self.heads.rpn.anchors(levels)
@@ -84,14 +85,15 @@ class CascadeMaskRcnn(nn.Module):
             else (config.num_test_proposals_per_level, config.num_test_proposals)
         )
         return [
-            proposals(of_image, anchors, size, num_per_level=num_per_level, num_proposals=num_proposals)
-            for of_image, size in zip(outputs, sizes.tolist(), strict=True)
+            proposals(
+                outputs[places], anchors, size, num_per_level=num_per_level, num_proposals=num_proposals
+            )
+            for places, size in zip(self.heads.rpn.places(levels), sizes.tolist(), strict=True)
         ]
 
-    def roi_align(self, levels: list[jt.Var]) -> RoiAlign:
+    def roi_align(self, levels: Levels) -> RoiAlign:
         """Pools features of boxes from these levels."""
-        maps, strides = levels[:NUM_ROI_LEVELS], self.heads.rpn.strides[:NUM_ROI_LEVELS]
-        return RoiAlign(maps, strides, self.config.finest_scale)
+        return RoiAlign(levels, self.heads.rpn.strides[:NUM_ROI_LEVELS], self.config.finest_scale)
 
     def mask_heads(self, stage: int) -> list[MaskHead]:
         """The mask heads that a stage trains: its own or none; the last stage trains a shared one."""

@@ -9,6 +9,7 @@ from jittor import nn
 from pipeline.detection.box_stages import best_boxes, refined_boxes, refined_classes
 from pipeline.detection.cascade import CascadeMaskRcnn
 from pipeline.detection.roi_align import RoiAlign
+from pipeline.detection.roi_heads import whole_masks
 from pipeline.detection.sizes import BOX_BINS, MASK_BINS, MASK_SIZE
 
 _MASKS_AT_ONCE = 256  # boxes; several copies of a 28 x 28 map of each are in memory
@@ -59,7 +60,7 @@ def _found_boxes(
     ends, image_index = np.cumsum(counts)[:-1], np.repeat(np.arange(len(counts)), counts)
     scores = 0
     for index, (head, stage) in enumerate(zip(network.heads.boxes, network.stages, strict=True)):
-        logits, deltas = head(pool(np.concatenate(proposals), image_index, BOX_BINS))
+        logits, deltas = head(pool(np.concatenate(proposals), image_index, BOX_BINS, channels_first=True))
         scores = scores + nn.softmax(logits, dim=1).numpy() / len(network.stages)
         parts = [np.split(array.numpy(), ends) for array in (logits, deltas)]
         if index + 1 < len(network.stages):
@@ -93,5 +94,6 @@ def _found_masks(
     for start in range(0, len(boxes), _MASKS_AT_ONCE):
         part = slice(start, start + _MASKS_AT_ONCE)
         pooled = pool(boxes[part], images[part], MASK_BINS)
-        masks.append(sum(jt.sigmoid(head(pooled, classes[part])) for head in heads).numpy() / len(heads))
+        of_cells = sum(jt.sigmoid(head(pooled, classes[part])) for head in heads).numpy() / len(heads)
+        masks.append(whole_masks(of_cells))
     return np.split(np.concatenate(masks), np.cumsum(counts)[:-1])

@@ -4,6 +4,7 @@ A step has a few hundred boxes, and their numbers are in NumPy anyway, where the
 Jittor's operators the same arithmetic is hundreds of calls, each of which takes longer than what it computes.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import jittor as jt
@@ -30,29 +31,64 @@ class Output:
         return cls(var, var.numpy())
 
 
-def with_gradient(x: jt.Var, value: float, gradient: np.ndarray) -> jt.Var:
-    """A function of `x` that is known already: its value (1,) float32.
+@dataclass(frozen=True, eq=False)
+class KnownLoss:
+    """A function of an output of the network, whose value and slopes are numbers already."""
 
-    Args:
-        x: float32, of any shape.
-        gradient: of the value to x, of the shape of x.
-    """
-    if tuple(x.shape) != gradient.shape:
-        raise ValueError(
-            f"with_gradient: x {tuple(x.shape)}, gradient {gradient.shape}; expected equal shapes"
-        )
-    return _Known()(x, value, gradient)
+    value: float
+    var: jt.Var  # float32, the output
+    gradient: np.ndarray  # of the value, of the shape of the output
+
+    def __post_init__(self):
+        if tuple(self.var.shape) != self.gradient.shape:
+            found = f"output {tuple(self.var.shape)}, gradient {self.gradient.shape}"
+            raise ValueError(f"KnownLoss: {found}; expected equal shapes")
+
+    def __rmul__(self, factor: float) -> "KnownLoss":
+        return KnownLoss(factor * self.value, self.var, factor * self.gradient)
+
+    @classmethod
+    def nothing(cls, var: jt.Var) -> "KnownLoss":
+        """0, wherever the output moves; it keeps what the output was computed from in the graph."""
+        return cls(0.0, var, np.zeros(var.shape, np.float32))
+
+
+def with_gradients(terms: Mapping[str, Sequence[KnownLoss]]) -> dict[str, jt.Var]:
+    """The sum of each term's losses, (1,) float32, which has a gradient to their outputs."""
+    names = list(terms)
+    losses = [(index, loss) for index, name in enumerate(names) for loss in terms[name]]
+    outputs = list({id(loss.var): loss.var for _, loss in losses}.values())
+    slopes = [[(index, loss.gradient) for index, loss in losses if loss.var is output] for output in outputs]
+    values = [sum(loss.value for loss in terms[name]) for name in names]
+    found = _Known(values, slopes)(*outputs)
+    return dict(zip(names, found if len(names) > 1 else [found], strict=True))
 
 
 class _Known(Operator):
-    def execute(self, x: jt.Var, value: float, gradient: np.ndarray) -> jt.Var:
-        self.gradient = gradient
-        return jt.array(np.array([value], np.float32))
+    """`slopes`: of each input, the terms that it is in, and their gradients to it."""
 
-    def grad(self, value_grad: jt.Var) -> tuple[jt.Var | None, ...]:
+    def __init__(self, values: list[float], slopes: list[list[tuple[int, np.ndarray]]]):
+        super().__init__()
+        self._values, self._slopes = values, slopes
+
+    def execute(self, *outputs: jt.Var) -> jt.Var | tuple[jt.Var, ...]:
+        found = [jt.array(np.array([value], np.float32)) for value in self._values]
+        return tuple(found) if len(found) > 1 else found[0]
+
+    def grad(self, *value_grads: jt.Var | None) -> list[jt.Var | None]:
+        return [self._gradient(slopes, value_grads) for slopes in self._slopes]
+
+    @staticmethod
+    def _gradient(
+        slopes: list[tuple[int, np.ndarray]], value_grads: Sequence[jt.Var | None]
+    ) -> jt.Var | None:
         # Flat, so that one compiled operator serves all shapes.
-        slopes = jt.array(self.gradient.astype(np.float32).reshape(-1))
-        return (slopes * value_grad).reshape(self.gradient.shape), None, None
+        parts = [
+            jt.array(gradient.astype(np.float32).reshape(-1)) * value_grads[index]
+            for index, gradient in slopes
+            if value_grads[index] is not None
+        ]
+        return sum(parts[1:], parts[0]).reshape(slopes[0][1].shape) if parts else None
 
 
 @_silent

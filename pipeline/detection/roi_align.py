@@ -1,12 +1,13 @@
 """RoIAlign: features within boxes, resampled to a fixed grid, from the pyramid level of each box's size.
 
-Shapes: n boxes (RoIs), C channels, s bins per side, maps (B, C, h, w).
+Shapes: n boxes (RoIs), C channels, s bins per side, B images, levels of h x w positions.
 """
 
 import jittor as jt
 import numpy as np
 
 from pipeline import kernels
+from pipeline.detection.levels import Levels, starts_of
 
 
 def roi_levels(boxes: np.ndarray, finest_scale: float, num_levels: int) -> np.ndarray:
@@ -20,13 +21,11 @@ def roi_levels(boxes: np.ndarray, finest_scale: float, num_levels: int) -> np.nd
 
 
 class RoiAlign:
-    """Average of sampling x sampling bilinear samples in each bin of each box, from one set of maps.
-
-    The cells of all maps are laid out in one table, once for all boxes that are pooled.
+    """Average of sampling x sampling bilinear samples in each bin of each box, from one pyramid.
 
     Args:
-        maps: (B, C, h, w) float32, fine to coarse.
-        strides: of each map, image pixels between neighbours.
+        levels: of which the first ones are read, as many as there are strides.
+        strides: of each level, image pixels between neighbours.
         finest_scale: pixels; boxes below twice this side are taken from the first map, and so on.
 
     Source:
@@ -34,16 +33,20 @@ class RoiAlign:
             of samples is fixed, while iBOT's configuration adapts it to the box.
     """
 
-    def __init__(self, maps: list[jt.Var], strides: list[float], finest_scale: float):
-        batch, self._channels = maps[0].shape[:2]
-        self._strides, self._finest_scale = np.asarray(strides, np.float64), finest_scale
-        self._sizes = np.array([feature_map.shape[2:] for feature_map in maps])  # (L, 2): h, w
-        self._starts = np.cumsum([0, *(batch * self._sizes.prod(axis=1))])[:-1]
-        # Row numbers index one table of all cells: levels, images, rows and columns in sequence.
-        self._table = jt.concat([m.permute(0, 2, 3, 1).reshape(-1, self._channels) for m in maps], dim=0)
+    def __init__(self, levels: Levels, strides: list[float], finest_scale: float):
+        self._levels, self._finest_scale = levels, finest_scale
+        self._strides = np.asarray(strides, np.float64)
+        self._sizes = np.array(levels.sizes[: len(strides)])  # (L, 2): h, w
+        self._starts = starts_of(levels.batch, levels.sizes)
 
     def __call__(
-        self, boxes: np.ndarray, image_index: np.ndarray, output_size: int, sampling: int = 2
+        self,
+        boxes: np.ndarray,
+        image_index: np.ndarray,
+        output_size: int,
+        sampling: int = 2,
+        *,
+        channels_first: bool = False,
     ) -> jt.Var:
         """Features of boxes.
 
@@ -52,12 +55,14 @@ class RoiAlign:
                 a sample more than one cell outside of the map is 0.
             image_index: (n,) integers in 0..B-1.
             output_size: s.
+            channels_first: order of the result.
 
         Returns:
-            (n, C, s, s) float32, with a gradient to the maps.
+            (n, s, s, C) float32, or (n, C, s, s), with a gradient to the levels.
         """
         if not len(boxes):
-            return jt.zeros((0, self._channels, output_size, output_size))
+            sides, channels = (output_size, output_size), self._levels.table.shape[1]
+            return jt.zeros((0, channels, *sides) if channels_first else (0, *sides, channels))
         levels = roi_levels(boxes, self._finest_scale, len(self._sizes))
         sizes = self._sizes[levels]
         corners = boxes.astype(np.float64) / self._strides[levels, None] - 0.5
@@ -66,7 +71,8 @@ class RoiAlign:
         first = self._starts[levels] + np.asarray(image_index) * sizes.prod(axis=1)
         rows = first[:, None, None] + rows * sizes[:, 1][:, None, None]
         taps = (rows.astype(np.int32), row_weights, columns.astype(np.int32), column_weights)
-        return kernels.pool_cells(self._table, *map(jt.array, taps)).permute(0, 3, 1, 2)
+        table = self._levels.table
+        return kernels.pool_cells(table, *map(jt.array, taps), channels_first=channels_first)
 
 
 def _axis(

@@ -37,10 +37,10 @@ class BoxHead(nn.Module):
         """pooled (n, C, 7, 7), n > 0 -> logits (n, K + 1), the background last; deltas (n, K or 1, 4)."""
         for conv in self.convs:
             pooled = conv(pooled)
-        x = pooled.reshape(pooled.shape[0], -1)
-        for layer in self.hidden:
-            x = nn.relu(layer(x))
-        return self.predict_classes(x), self.predict_deltas(x).reshape(-1, self.num_boxes, 4)
+        hidden = [(layer.weight, layer.bias) for layer in self.hidden]
+        heads = [(layer.weight, layer.bias) for layer in (self.predict_classes, self.predict_deltas)]
+        logits, deltas = kernels.relu_layers(pooled.reshape(pooled.shape[0], -1), hidden, heads)
+        return logits, deltas.reshape(-1, self.num_boxes, 4)
 
     def box_rows(self, classes: np.ndarray) -> np.ndarray:
         """Row indices, among the n K (or n) rows of the deltas, of each box's class; background: any."""
@@ -62,22 +62,28 @@ class MaskHead(nn.Module):
         self.predict = Linear(width, num_classes)
 
     def execute(self, pooled: jt.Var, classes: np.ndarray) -> jt.Var:
-        """pooled (n, C, 14, 14), n > 0, classes (n,) in 0..K-1 -> logits (n, 28, 28)."""
-        for conv in self.convs:
-            pooled = nn.relu(conv(pooled))
-        features = nn.relu(self.enlarge(pooled))
-        rows = jt.array(classes.astype(np.int32))
-        weights = kernels.gather_rows(self.predict.weight, rows)
-        if kernels.on_device():
-            return self._products(features, weights, rows)
-        logits = (features * weights.unsqueeze(2).unsqueeze(3)).sum(dim=1)
-        return logits + self.predict.bias[rows].reshape(-1, 1, 1)
+        """pooled (n, 14, 14, C), n > 0, classes (n,) in 0..K-1 -> logits (n, 14, 14, 2, 2).
 
-    def _products(self, features: jt.Var, weights: jt.Var, rows: jt.Var) -> jt.Var:
-        """The same; sums and gradients have a fixed order, as Jittor's own have not on a device."""
-        num_boxes, channels, height, width = features.shape
-        logits = jt.nn.bmm(weights.unsqueeze(1), features.reshape(num_boxes, channels, -1))
-        bias = kernels.gather_rows(self.predict.bias.unsqueeze(1), rows)
-        return kernels.add_to_channels(logits.reshape(1, num_boxes, height, width), bias.reshape(-1)).reshape(
-            num_boxes, height, width
-        )
+        The last two axes are the row and the column within a cell of the 28 x 28: `whole_masks`.
+        """
+        num_boxes, height, width, channels = pooled.shape
+        x, sizes = pooled.reshape(-1, channels), [(num_boxes, height, width)]
+        for conv in self.convs:
+            x = kernels.biased_conv(x, sizes, [conv.weight], [conv.bias], relu=True)
+        (windows,) = kernels.relu_layers(x, [self.enlarge.of_windows()])
+        predict, rows = self.predict, jt.array(classes.astype(np.int32))
+        features = windows.reshape(num_boxes, -1, channels)
+        logits = kernels.class_products(features, predict.weight, predict.bias, rows)
+        return logits.reshape(num_boxes, height, width, 2, 2)
+
+
+def whole_masks(parts: np.ndarray) -> np.ndarray:
+    """(n, h, w, 2, 2) of `MaskHead` -> (n, 2 h, 2 w)."""
+    num_boxes, height, width = parts.shape[:3]
+    return parts.transpose(0, 1, 3, 2, 4).reshape(num_boxes, 2 * height, 2 * width)
+
+
+def parts_of_masks(masks: np.ndarray) -> np.ndarray:
+    """The inverse of `whole_masks`."""
+    num_boxes, height, width = masks.shape
+    return masks.reshape(num_boxes, height // 2, 2, width // 2, 2).transpose(0, 1, 3, 2, 4)

@@ -1,7 +1,7 @@
 """Region proposal network: finds boxes that may contain an object of any class.
 
-Shapes: B images, C channels, A anchors at each position, N anchors of an image over all levels, in the order
-level, row, column, ratio.
+Shapes: B images, C channels, R positions of all levels and images, A anchors at each, N anchors of an image
+over all levels, in the order level, row, column, ratio.
 """
 
 from collections.abc import Sequence
@@ -10,8 +10,10 @@ import jittor as jt
 import numpy as np
 from jittor import nn
 
+from pipeline import kernels
 from pipeline.config.dense import DetectHeadConfig
-from pipeline.detection.losses import Output, binary_cross_entropy, smooth_l1, with_gradient
+from pipeline.detection.levels import Levels
+from pipeline.detection.losses import KnownLoss, Output, binary_cross_entropy, smooth_l1
 from pipeline.detection.proposals import Anchors, anchors_of_levels
 from pipeline.detection.sizes import RPN_BETA, RPN_OUTPUTS
 from pipeline.detection.targets import AnchorSamples
@@ -34,45 +36,48 @@ class Rpn(nn.Module):
         self.conv = Conv2d(config.width, config.width, 3, padding=1)
         self.predict = Linear(config.width, RPN_OUTPUTS * len(config.anchor_ratios))
 
-    def execute(self, levels: Sequence[jt.Var]) -> jt.Var:
-        """Levels (B, C, h, w) -> (B, N, 5): logit of an object, and deltas."""
-        batch, channels = levels[0].shape[:2]
-        places = [nn.relu(self.conv(x)).permute(0, 2, 3, 1).reshape(batch, -1, channels) for x in levels]
-        return self.predict(jt.concat(places, dim=1)).reshape(batch, -1, RPN_OUTPUTS)
+    def execute(self, levels: Levels) -> jt.Var:
+        """(R A, 5), in the order of the levels' table: logit of an object, and deltas."""
+        layer = [self.conv.weight], [self.conv.bias]
+        hidden = kernels.biased_conv(levels.table, levels.map_sizes, *layer, relu=True)
+        return self.predict(hidden).reshape(-1, RPN_OUTPUTS)
 
-    def anchors(self, levels: Sequence[jt.Var]) -> Anchors:
+    def places(self, levels: Levels) -> np.ndarray:
+        """(B, N): rows of the outputs that belong to the anchors of each image."""
+        return levels.places(len(self.ratios))
+
+    def anchors(self, levels: Levels) -> Anchors:
         """The anchors of levels of these sizes."""
-        sizes = tuple(tuple(x.shape[2:]) for x in levels)
-        return anchors_of_levels(sizes, self.strides, self.scale, self.ratios)
+        return anchors_of_levels(levels.sizes, self.strides, self.scale, self.ratios)
 
 
-def rpn_losses(outputs: Output, samples: list[AnchorSamples]) -> tuple[jt.Var, jt.Var]:
+def rpn_losses(
+    outputs: Output, places: np.ndarray, samples: list[AnchorSamples]
+) -> tuple[KnownLoss, KnownLoss]:
     """Cross-entropy of the objectness, and smooth L1 of the deltas of positive anchors.
 
     Both are divided by the number of sampled anchors in all images together, other ranks' included.
 
     Args:
-        outputs: (B, N, 5) of `Rpn`.
+        outputs: (R A, 5) of `Rpn`.
+        places: (B, N), the rows of each image's anchors.
         samples: sampled anchors of each image.
 
     Source: Faster R-CNN (Ren et al. 2015), equation 1, with the weights of mmdetection.
     """
-    num_anchors = outputs.numbers.shape[1]
-    rows = np.concatenate([index * num_anchors + sample.rows for index, sample in enumerate(samples)])
+    rows = np.concatenate([of_image[sample.rows] for of_image, sample in zip(places, samples, strict=True)])
     positive = np.concatenate([sample.positive for sample in samples]).astype(np.float32)
     deltas = np.concatenate([sample.deltas for sample in samples])
     count = mean_count(len(rows))
     if not len(rows):  # crowds cover everything
-        nothing = 0 * outputs.var.sum()
-        return nothing, nothing
-    picked = outputs.numbers.reshape(-1, RPN_OUTPUTS)[rows].astype(np.float64)
+        return KnownLoss.nothing(outputs.var), KnownLoss.nothing(outputs.var)
+    picked = outputs.numbers[rows].astype(np.float64)
     objectness, to_logits = binary_cross_entropy(picked[:, 0], positive)
     distances, to_deltas = smooth_l1(picked[:, 1:], deltas, RPN_BETA)
-    gradients = np.zeros((2, outputs.numbers.size // RPN_OUTPUTS, RPN_OUTPUTS), np.float32)
-    gradients[0, rows, 0] = to_logits / count
-    gradients[1, rows, 1:] = to_deltas * positive[:, None] / count
-    sums = objectness.sum(), (distances.sum(axis=1) * positive).sum()
-    return tuple(
-        with_gradient(outputs.var, value / count, gradient.reshape(outputs.numbers.shape))
-        for value, gradient in zip(sums, gradients, strict=True)
+    of_logits, of_deltas = np.zeros((2, *outputs.numbers.shape), np.float32)
+    of_logits[rows, 0] = to_logits / count
+    of_deltas[rows, 1:] = to_deltas * positive[:, None] / count
+    return (
+        KnownLoss(objectness.sum() / count, outputs.var, of_logits),
+        KnownLoss((distances.sum(axis=1) * positive).sum() / count, outputs.var, of_deltas),
     )

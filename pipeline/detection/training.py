@@ -1,5 +1,6 @@
 """Computes the losses of Cascade Mask R-CNN for a batch."""
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 import jittor as jt
@@ -15,7 +16,8 @@ from pipeline.detection.box_stages import (
     refined_classes,
 )
 from pipeline.detection.cascade import CascadeMaskRcnn
-from pipeline.detection.losses import Output
+from pipeline.detection.levels import Levels
+from pipeline.detection.losses import KnownLoss, Output, with_gradients
 from pipeline.detection.roi_align import RoiAlign
 from pipeline.detection.roi_heads import BoxHead, MaskHead
 from pipeline.detection.rpn import rpn_losses
@@ -52,19 +54,22 @@ def detection_losses(
         )
         for rng, truth, size in zip(rngs, batch.truths, batch.sizes.tolist(), strict=True)
     ]
-    terms = dict(zip(("loss_objectness", "loss_anchors"), rpn_losses(outputs, samples), strict=True))
+    terms = defaultdict(list)
+    objectness, deltas = rpn_losses(outputs, network.heads.rpn.places(levels), samples)
+    terms["loss_objectness"].append(objectness)
+    terms["loss_anchors"].append(deltas)
     for name, term in _stage_losses(network, batch, rngs, levels, found):
-        terms[name] = terms[name] + term if name in terms else term
-    return terms
+        terms[name].append(term)
+    return with_gradients(terms)
 
 
 def _stage_losses(
     network: CascadeMaskRcnn,
     batch: DetectBatch,
     rngs: list[np.random.Generator],
-    levels: list[jt.Var],
+    levels: Levels,
     found: list[np.ndarray],
-) -> Iterator[tuple[str, jt.Var]]:
+) -> Iterator[tuple[str, KnownLoss]]:
     """Name and weighted term of every loss of every stage; `found` holds the proposals of each image."""
     config, pool = network.config, network.roi_align(levels)
     for index, stage in enumerate(network.stages):
@@ -78,7 +83,7 @@ def _stage_losses(
         )
         count = mean_count(len(rois.boxes))
         if count and not len(rois.boxes):
-            if not all(np.isfinite(level.numpy()).all() for level in levels):
+            if not np.isfinite(levels.table.numpy()).all():
                 raise FloatingPointError(
                     f"features of the images {', '.join(batch.names)} are not finite: a lower "
                     "detection.schedule.lr may help"
@@ -90,10 +95,12 @@ def _stage_losses(
         if not count:
             # Crowds cover everything; later stages would have no boxes either.
             terms = ["loss_classes", "loss_boxes"] + ["loss_masks"] * bool(len(network.heads.masks))
-            yield from ((name, 0 * levels[0].sum()) for name in terms)
+            yield from ((name, KnownLoss.nothing(levels.table)) for name in terms)
             return
         head = network.heads.boxes[index]
-        logits, deltas = map(Output.read, head(pool(rois.boxes, rois.image_index, BOX_BINS)))
+        logits, deltas = map(
+            Output.read, head(pool(rois.boxes, rois.image_index, BOX_BINS, channels_first=True))
+        )
         classes, boxes = box_losses(head, logits, deltas, rois, stage, count)
         yield "loss_classes", stage.weight * classes
         yield "loss_boxes", stage.weight * boxes
@@ -104,13 +111,13 @@ def _stage_losses(
             found = _refined(head, logits.numbers, deltas.numbers, rois, stage, batch.sizes)
 
 
-def _mask_loss(pool: RoiAlign, head: MaskHead, rois: RoiSamples, batch: DetectBatch) -> jt.Var:
+def _mask_loss(pool: RoiAlign, head: MaskHead, rois: RoiSamples, batch: DetectBatch) -> KnownLoss:
     rows = mask_rows(rois, batch.truths)
     count = mean_count(len(rows))
     if not len(rows):
-        # A box with weight 0 keeps the head in the graph.
+        # A box without a loss keeps the head in the graph.
         pooled = pool(rois.boxes[:1], rois.image_index[:1], MASK_BINS)
-        return 0 * head(pooled, np.zeros(1, np.int64)).sum()
+        return KnownLoss.nothing(head(pooled, np.zeros(1, np.int64)))
     boxes, images, truth = rois.boxes[rows], rois.image_index[rows], rois.truth[rows]
     logits = head(pool(boxes, images, MASK_BINS), rois.labels[rows])
     masks = [batch.truths[image].masks[index] for image, index in zip(images, truth, strict=True)]

@@ -3,7 +3,9 @@
 Jittor must have been started (`pipeline.runtime.start_jittor`) before this package is imported.
 """
 
+from pipeline.kernels.biased_conv import biased_conv
 from pipeline.kernels.channel_sums import Sharing, add_to_channels, batch_norm
+from pipeline.kernels.class_products import class_products
 from pipeline.kernels.conv_norm import Norm, conv_known_norm_relu, conv_norm_relu
 from pipeline.kernels.cross_entropy import soft_cross_entropy, teacher_probabilities
 from pipeline.kernels.dense import linear, linear_gelu, mlp
@@ -17,11 +19,13 @@ from pipeline.kernels.pixel_cross_entropy import pixel_cross_entropy
 from pipeline.kernels.pooling import pool_cells
 from pipeline.kernels.precision import current_precision, use_precision
 from pipeline.kernels.prototype_loss import prototype_cross_entropy
+from pipeline.kernels.relu_layers import relu_layers
 from pipeline.kernels.resample import resample, stack_resampled
 from pipeline.kernels.rows import gather_rows
 from pipeline.kernels.selection import current, note, on_device, use
 from pipeline.kernels.self_attention import attention
 from pipeline.kernels.tokens import tokens
+from pipeline.kernels.top_down import top_down
 from pipeline.kernels.transformer_block import BlockWeights, transformer_block
 
 __all__ = [
@@ -31,6 +35,8 @@ __all__ = [
     "add_to_channels",
     "attention",
     "batch_norm",
+    "biased_conv",
+    "class_products",
     "conv_known_norm_relu",
     "conv_norm_relu",
     "current",
@@ -52,11 +58,13 @@ __all__ = [
     "pixel_cross_entropy",
     "pool_cells",
     "prototype_cross_entropy",
+    "relu_layers",
     "resample",
     "soft_cross_entropy",
     "stack_resampled",
     "teacher_probabilities",
     "tokens",
+    "top_down",
     "transformer_block",
     "use",
     "use_precision",

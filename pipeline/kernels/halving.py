@@ -10,7 +10,7 @@ from pipeline.kernels.operator import Operator, call
 
 
 def max_halved(x: jt.Var) -> jt.Var:
-    """The largest of each 2 x 2 positions: (B, C, H, W) -> (B, C, ceil(H / 2), ceil(W / 2)).
+    """The largest of each 2 x 2 positions: (B, H, W, C) -> (B, ceil(H / 2), ceil(W / 2), C).
 
     Of equal values the last one, row by row, gets the gradient.
 
@@ -18,20 +18,20 @@ def max_halved(x: jt.Var) -> jt.Var:
         ValueError: x is no map.
     """
     if x.ndim != 4 or x.numel() == 0:
-        raise ValueError(f"max_halved: x {tuple(x.shape)}; expected (B, C, H, W)")
+        raise ValueError(f"max_halved: x {tuple(x.shape)}; expected (B, H, W, C)")
     return (fused_max_halved if selection.fused_on_processor() else plain_max_halved)(x)
 
 
 def plain_max_halved(x: jt.Var) -> jt.Var:
-    batch, channels, height, width = x.shape
+    batch, height, width, channels = x.shape
     if height % 2:
-        x = jt.concat([x, x[:, :, -1:]], dim=2)
+        x = jt.concat([x, x[:, -1:]], dim=1)
     if width % 2:
-        x = jt.concat([x, x[:, :, :, -1:]], dim=3)
-    pairs = x.reshape(batch, channels, (height + 1) // 2, 2, (width + 1) // 2, 2)
+        x = jt.concat([x, x[:, :, -1:]], dim=2)
+    pairs = x.reshape(batch, (height + 1) // 2, 2, (width + 1) // 2, 2, channels)
     return jt.maximum(
-        jt.maximum(pairs[:, :, :, 0, :, 0], pairs[:, :, :, 0, :, 1]),
-        jt.maximum(pairs[:, :, :, 1, :, 0], pairs[:, :, :, 1, :, 1]),
+        jt.maximum(pairs[:, :, 0, :, 0], pairs[:, :, 0, :, 1]),
+        jt.maximum(pairs[:, :, 1, :, 0], pairs[:, :, 1, :, 1]),
     )
 
 
@@ -42,12 +42,15 @@ def fused_max_halved(x: jt.Var) -> jt.Var:
 class _MaxHalved(Operator):
     def execute(self, x: jt.Var) -> jt.Var:
         self.saved = x
-        batch, channels, height, width = x.shape
-        sizes = "in0_shape0 * in0_shape1, in0_shape2, in0_shape3"
-        shape = (batch, channels, (height + 1) // 2, (width + 1) // 2)
-        return call("max_halved", f"{sizes}, in0_p, out0_p", [x], shape)
+        batch, height, width, channels = x.shape
+        shape = (batch, (height + 1) // 2, (width + 1) // 2, channels)
+        return call("max_halved", f"{_sizes(0)}, in0_p, out0_p", [x], shape)
 
     def grad(self, out_grad: jt.Var) -> jt.Var:
-        sizes = "in1_shape0 * in1_shape1, in1_shape2, in1_shape3"
         inputs = [out_grad, self.saved]
-        return call("max_halved_gradient", f"{sizes}, in0_p, in1_p, out0_p", inputs, self.saved.shape)
+        return call("max_halved_gradient", f"{_sizes(1)}, in0_p, in1_p, out0_p", inputs, self.saved.shape)
+
+
+def _sizes(x: int) -> str:
+    """C++ of the sizes of the input with this index."""
+    return ", ".join(f"in{x}_shape{axis}" for axis in range(4))

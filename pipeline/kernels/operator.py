@@ -1,6 +1,6 @@
 """Jittor operators that consist of one call of a function in the compiled library."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import jittor as jt
@@ -8,6 +8,16 @@ import jittor as jt
 from pipeline.kernels import library
 
 Shape = tuple[int, ...]
+
+
+def array_of(kind: str, entries: Iterable[str]) -> str:
+    """C++ expression of the first place of an array of these expressions; valid within an argument."""
+    return f"std::initializer_list<{kind}>{{{', '.join(entries)}}}.begin()"
+
+
+def places(kind: str, inputs: str, first: int, count: int) -> str:
+    """C++ of the array of the places of `count` inputs ("in") or outputs ("out"), from the one `first` on."""
+    return array_of(f"{kind}*", (f"{inputs}{index}_p" for index in range(first, first + count)))
 
 
 class Operator(jt.Function):

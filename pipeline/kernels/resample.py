@@ -9,7 +9,7 @@ import jittor as jt
 import numpy as np
 
 from pipeline.kernels import selection
-from pipeline.kernels.operator import Operator, call
+from pipeline.kernels.operator import Operator, array_of, call, places
 
 Matrices = tuple[np.ndarray, np.ndarray]  # of the rows and of the columns
 
@@ -113,16 +113,14 @@ class _StackResampled(Operator):
         self.shapes = [x.shape for x in maps]
         count, batch = len(maps), maps[0].shape[0]
         size = "in0_shape2, in0_shape3"
-        places = ", ".join(f"in{i}_p" for i in range(count))
-        pointers = f"std::initializer_list<const float*>{{{places}}}.begin()"
+        pointers = places("const float", "in", 0, count)
         arguments = f"in0_shape0, {count}, {_sizes('in', count)}, {size}, {pointers}, in{count}_p, out0_p"
         shape = (batch, sum(x.shape[1] for x in maps), *maps[0].shape[2:])
         return call("stack_resampled", arguments, list(inputs), shape)
 
     def grad(self, out_grad: jt.Var) -> tuple[jt.Var | None, ...]:
         count = len(self.shapes)
-        places = ", ".join(f"out{i}_p" for i in range(count))
-        pointers = f"std::initializer_list<float*>{{{places}}}.begin()"
+        pointers = places("float", "out", 0, count)
         size = "in0_shape2, in0_shape3"
         arguments = f"in0_shape0, {count}, {_sizes('out', count)}, {size}, in0_p, in1_p, {pointers}"
         inputs = [out_grad, self.matrices]
@@ -132,8 +130,7 @@ class _StackResampled(Operator):
 
 def _sizes(kind: str, count: int) -> str:
     """C++ of channels, height and width of the first `count` inputs or outputs."""
-    sizes = ", ".join(f"{kind}{i}_shape{axis}" for i in range(count) for axis in (1, 2, 3))
-    return f"std::initializer_list<long>{{{sizes}}}.begin()"
+    return array_of("long", (f"{kind}{i}_shape{axis}" for i in range(count) for axis in (1, 2, 3)))
 
 
 class _Resample(Operator):

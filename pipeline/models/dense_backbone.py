@@ -43,7 +43,7 @@ class DenseBackbone(nn.Module):
         )
 
     def execute(self, images: jt.Var, drop_path_scales: jt.Var | None = None) -> list[jt.Var]:
-        """images (B, 3, H, W) of any size -> four maps (B, dims[i], h_i, w_i).
+        """images (B, 3, H, W) of any size -> four maps (B, h_i, w_i, dims[i]).
 
         Images are padded with 0, the mean colour, on the right and at the bottom, to multiples of `stride`:
         no pixel is left out. h_i is the padded height divided by strides[i].

@@ -59,7 +59,7 @@ class Encoder(Protocol):
         """
 
     def taps(self, images: jt.Var, *, normed: bool, drop_path_scales: jt.Var | None = None) -> list[jt.Var]:
-        """Four maps (B, tap_dims[i], H / tap_strides[i], W / tap_strides[i]), shallow to deep.
+        """Four maps (B, H / tap_strides[i], W / tap_strides[i], tap_dims[i]), shallow to deep.
 
         Args:
             normed: whether every map is normed; how is up to the base.

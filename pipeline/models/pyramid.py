@@ -1,6 +1,7 @@
 """Turns four taps of a backbone into a pyramid, with strides 4, 8, 16 and 32 if possible.
 
-Shapes: B images, D channels, h x w positions of the taps.
+Shapes: B images, D channels, h x w positions of the taps. Maps have the channels last, as the backbones put
+them out and as products of matrices read them.
 """
 
 import math
@@ -35,7 +36,7 @@ class StagePyramid(nn.Module):
         self.strides = tuple(strides)  # pixels
 
     def execute(self, taps: Sequence[jt.Var]) -> list[jt.Var]:
-        """Four taps (B, D_i, h_i, w_i), unchanged."""
+        """Four taps (B, h_i, w_i, D_i), unchanged."""
         return list(taps)
 
 
@@ -70,7 +71,7 @@ class TapPyramid(nn.Module):
         )
 
     def execute(self, taps: Sequence[jt.Var]) -> list[jt.Var]:
-        """Four taps (B, D, h, w) -> four maps (B, D, ., .), of `strides`; a halved size is rounded up."""
+        """Four taps (B, h, w, D) -> four maps (B, ., ., D), of `strides`; a halved size is rounded up."""
         levels = []
         for level, (tap, doubled) in enumerate(zip(taps, self.doublings, strict=True)):
             for doubling in self.enlarge[level] if doubled > 0 else ():
@@ -90,8 +91,10 @@ class Doubling(nn.Module):
         self.deconv = Deconv(dim)
 
     def execute(self, x: jt.Var) -> jt.Var:
-        """x (B, D, h, w) -> (B, D, 2 h, 2 w)."""
-        return self.deconv(x if self.norm is None else nn.gelu(self.norm(x)))
+        """x (B, h, w, D) -> (B, 2 h, 2 w, D)."""
+        if self.norm is not None:
+            x = nn.gelu(self.norm(x.permute(0, 3, 1, 2))).permute(0, 2, 3, 1)
+        return self.deconv(x)
 
 
 class Deconv(nn.Module):
@@ -102,9 +105,14 @@ class Deconv(nn.Module):
         self.weight = jt.zeros((4 * dim, dim))  # rows: row of the window, column, output channel
         self.bias = jt.zeros((dim,))
 
+    def of_windows(self) -> tuple[jt.Var, jt.Var]:
+        """The linear layer from a position to its window: weight (4 D, D) and bias (4 D,)."""
+        return self.weight, jt.concat([self.bias] * 4)
+
     def execute(self, x: jt.Var) -> jt.Var:
-        """x (B, D, h, w) -> (B, D, 2 h, 2 w)."""
-        batch, dim, height, width = x.shape
-        windows = kernels.linear(x.permute(0, 2, 3, 1), self.weight, jt.concat([self.bias] * 4))
-        windows = windows.reshape(batch, height, width, 2, 2, dim).permute(0, 5, 1, 3, 2, 4)
-        return windows.reshape(batch, dim, 2 * height, 2 * width)
+        """x (B, h, w, D) -> (B, 2 h, 2 w, D)."""
+        batch, height, width, dim = x.shape
+        windows = kernels.linear(x, *self.of_windows())
+        # Both columns of a window's row are next to each other already.
+        windows = windows.reshape(batch * height, width, 2, 2 * dim).permute(0, 2, 1, 3)
+        return windows.reshape(batch, 2 * height, 2 * width, dim)

@@ -169,7 +169,7 @@ class VisionTransformer(nn.Module):
         return jt.stack(cls_tokens, dim=1), kernels.mean_positions(self.norm(x[:, self.num_before :]))
 
     def taps(self, images: jt.Var, *, normed: bool, drop_path_scales: jt.Var | None = None) -> list[jt.Var]:
-        """Patch tokens after the blocks of `tap_blocks`, as maps (B, D, h, w), shallow to deep.
+        """Patch tokens after the blocks of `tap_blocks`, as maps (B, h, w, D), shallow to deep.
 
         Args:
             normed: apply the one final norm to every map.
@@ -184,7 +184,7 @@ class VisionTransformer(nn.Module):
             if index in blocks:
                 patches = x[:, self.num_before :]
                 patches = self.norm(patches) if normed else patches
-                maps[index] = patches.permute(0, 2, 1).reshape(x.shape[0], x.shape[2], *grid)
+                maps[index] = patches.reshape(x.shape[0], *grid, x.shape[2])
         return [maps[index] for index in blocks]
 
 

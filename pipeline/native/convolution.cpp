@@ -98,9 +98,12 @@ Pass made(const Convolution& s, Direction direction) {
     const auto described = [](const memory::dims& sizes, tag layout) {
         return memory::desc(sizes, memory::data_type::f32, layout);
     };
-    const memory::desc any_x = described(x, tag::any), any_weight = described(weight, tag::any),
-                       any_y = described(y, tag::any), our_x = described(x, tag::nchw),
-                       our_weight = described(weight, tag::oihw), our_y = described(y, tag::nchw);
+    const tag of_maps = s.channels_last ? tag::nhwc : tag::nchw;
+    // oneDNN computes on maps with the channels last as they are; others it gets in a layout of its choice.
+    const tag best = s.channels_last ? tag::nhwc : tag::any;
+    const memory::desc any_x = described(x, best), any_weight = described(weight, tag::any),
+                       any_y = described(y, best), our_x = described(x, of_maps),
+                       our_weight = described(weight, tag::oihw), our_y = described(y, of_maps);
     const auto direct = dnnl::algorithm::convolution_direct;
     const dnnl::convolution_forward::primitive_desc forward(
         {dnnl::prop_kind::forward_training, direct, any_x, any_weight, any_y, strides, border, border}, engine());
@@ -127,9 +130,10 @@ Pass made(const Convolution& s, Direction direction) {
 
 Pass& pass_of(const Convolution& s, Direction direction) {
     // oneDNN divides the work among a number of threads that it fixes with the pass.
-    using Key = std::array<long, 9>;
+    using Key = std::array<long, 10>;
     static std::map<Key, Pass> passes;
-    const Key key = {s.images, s.in, s.height, s.width, s.out, s.side, s.stride, direction, omp_get_max_threads()};
+    const Key key = {s.images, s.in,     s.height,        s.width,   s.out,
+                     s.side,   s.stride, s.channels_last, direction, omp_get_max_threads()};
     auto found = passes.find(key);
     if (found == passes.end()) {
         if (passes.size() >= kMostPasses) passes.clear();

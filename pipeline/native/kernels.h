@@ -157,19 +157,60 @@ void hssl_conv_known_norm(long images, long in_channels, long height, long width
                           long stride, double eps, const float* x, const float* weight, const float* scale,
                           const float* shift, const float* mean, const float* variance, float* y);
 
+// Convolutions, with a bias and ReLU if `relu`, of `count` maps behind one another in x (rows, in): sizes (count, 3), the
+// images, height and width of each, whose positions are rows. y (rows, out); weights (out, in, side, side) and biases
+// (out) of each map, or one of each if `shared`; side / 2 zeros around each map.
+void hssl_biased_conv(long count, const int* sizes, long in_channels, long out_channels, long side, long shared,
+                      long relu, const float* x, const float* const* weights, const float* const* biases, float* y);
+
+// x_grad may be null.
+void hssl_biased_conv_gradient(long count, const int* sizes, long in_channels, long out_channels, long side,
+                               long shared, long relu, const float* y_grad, const float* x, const float* y,
+                               const float* const* weights, float* const* weight_grads, float* const* bias_grads,
+                               float* x_grad);
+
+// `hidden` linear layers with ReLU behind one another, then `heads` without, which all read the last hidden values, or x
+// (rows, in) where there are none. dims (hidden + heads): channels of each layer's output (rows, .).
+void hssl_relu_layers(long rows, long in_dim, long hidden, long heads, const long* dims, const float* x,
+                      const float* const* weights, const float* const* biases, float* const* outputs);
+
+// output_grads: of the heads, or of the last hidden values without any. values: the hidden ones. x_grad may be null.
+void hssl_relu_layers_gradient(long rows, long in_dim, long hidden, long heads, const long* dims,
+                               const float* const* output_grads, const float* x, const float* const* values,
+                               const float* const* weights, float* const* weight_grads, float* const* bias_grads,
+                               float* x_grad);
+
+// y (boxes, places) = x (boxes, places, channels) times the row of weight (classes, channels) of the box's class, plus
+// its bias.
+void hssl_class_products(long boxes, long places, long channels, long num_classes, const float* x,
+                         const float* weight, const float* bias, const int* classes, float* y);
+
+void hssl_class_products_gradient(long boxes, long places, long channels, long num_classes, const float* y_grad,
+                                  const float* x, const float* weight, const int* classes, float* x_grad,
+                                  float* weight_grad, float* bias_grad);
+
+// `count` maps, fine to coarse, of `sizes` (count, 3), images, height and width, behind one another in `table` (rows,
+// channels): each plus the next coarser one of the table, of which every position covers 2 x 2.
+void hssl_top_down(long count, const long* sizes, long channels, const float* const* maps, float* table);
+
+void hssl_top_down_gradient(long count, const long* sizes, long channels, const float* table_grad,
+                            float* const* map_grads);
+
 // y (picked, channels) = x[rows].
 void hssl_gather_rows(long num_rows, long channels, long picked, const float* x, const int* rows, float* y);
 
 void hssl_gather_rows_gradient(long num_rows, long channels, long picked, const float* y_grad, const int* rows,
                                float* x_grad);
 
-// y (boxes, bins, bins, channels): bin (i, j) of box n is the sum over a, b < taps of the cells
-// rows[n, i, a] + columns[n, j, b] of table (cells, channels), times row_weights[n, i, a] column_weights[n, j, b].
-void hssl_pool_cells(long cells, long channels, long boxes, long bins, long taps, const float* table, const int* rows,
-                     const float* row_weights, const int* columns, const float* column_weights, float* y);
+// y (boxes, bins, bins, channels), or (boxes, channels, bins, bins) if `channels_first`: bin (i, j) of box n is the sum
+// over a, b < taps of the cells rows[n, i, a] + columns[n, j, b] of table (cells, channels), times
+// row_weights[n, i, a] column_weights[n, j, b].
+void hssl_pool_cells(long cells, long channels, long boxes, long bins, long taps, long channels_first,
+                     const float* table, const int* rows, const float* row_weights, const int* columns,
+                     const float* column_weights, float* y);
 
-void hssl_pool_cells_gradient(long cells, long channels, long boxes, long bins, long taps, const float* y_grad,
-                              const int* rows, const float* row_weights, const int* columns,
+void hssl_pool_cells_gradient(long cells, long channels, long boxes, long bins, long taps, long channels_first,
+                              const float* y_grad, const int* rows, const float* row_weights, const int* columns,
                               const float* column_weights, float* table_grad);
 
 // loss = sum over labelled pixels of log_sums - logits[label], over count; logits (images, classes, pixels); labels and
@@ -198,11 +239,11 @@ void hssl_stack_resampled(long images, long count, const long* sizes, long heigh
 void hssl_stack_resampled_gradient(long images, long count, const long* sizes, long height, long width,
                                    const float* y_grad, const float* matrices, float* const* map_grads);
 
-// y (planes, ceil(height / 2), ceil(width / 2)) = the largest of each 2 x 2 positions of x.
-void hssl_max_halved(long planes, long height, long width, const float* x, float* y);
+// y (images, ceil(height / 2), ceil(width / 2), channels) = the largest of each 2 x 2 positions of x.
+void hssl_max_halved(long images, long height, long width, long channels, const float* x, float* y);
 
-void hssl_max_halved_gradient(long planes, long height, long width, const float* y_grad, const float* x,
-                              float* x_grad);
+void hssl_max_halved_gradient(long images, long height, long width, long channels, const float* y_grad,
+                              const float* x, float* x_grad);
 
 // One step of AdamW over many tensors. sizes, offsets (into first and second), active, decayed, lr_scales (of the
 // rate), steps: one entry for each tensor; hyper: lr, weight decay, beta1, beta2, eps, largest gradient norm (0 = no limit).

@@ -9,6 +9,7 @@
 namespace {
 
 constexpr long kBlock = 64;  // channels summed in registers
+constexpr long kShare = 16;  // channels of a thread in the gradient
 
 // Cells that one bin reads along one axis. Neighbouring samples share cells: each is read once.
 struct Taps {
@@ -62,19 +63,22 @@ void each_cell(const Taps& rows, const Taps& columns, long bins, Begin begin, Us
 
 }  // namespace
 
-void hssl_pool_cells(long cells, long channels, long boxes, long bins, long taps, const float* table, const int* rows,
-                     const float* row_weights, const int* columns, const float* column_weights, float* y) {
-    const long count = bins * taps;
+void hssl_pool_cells(long cells, long channels, long boxes, long bins, long taps, long channels_first,
+                     const float* table, const int* rows, const float* row_weights, const int* columns,
+                     const float* column_weights, float* y) {
+    const long count = bins * taps, places = bins * bins;
     check(cells, boxes, count, rows, columns);
 #pragma omp parallel
     {
         Taps down, across;
+        std::vector<float> channels_last(channels_first ? places * channels : 0);
 #pragma omp for schedule(static)
         for (long n = 0; n < boxes; n++) {
             down.read(bins, taps, rows + n * count, row_weights + n * count);
             across.read(bins, taps, columns + n * count, column_weights + n * count);
-            float* box = y + n * bins * bins * channels;
-            std::fill_n(box, bins * bins * channels, 0.f);
+            float* result = y + n * places * channels;
+            float* box = channels_first ? channels_last.data() : result;
+            std::fill_n(box, places * channels, 0.f);
             for (long first = 0; first < channels; first += kBlock) {
                 const long width = std::min(kBlock, channels - first);
                 float* out = nullptr;
@@ -86,28 +90,39 @@ void hssl_pool_cells(long cells, long channels, long boxes, long bins, long taps
                         for (long c = 0; c < width; c++) out[c] += weight * in[c];
                     });
             }
+            if (channels_first)
+                for (long c = 0; c < channels; c++)
+                    for (long p = 0; p < places; p++) result[c * places + p] = box[p * channels + c];
         }
     }
 }
 
-void hssl_pool_cells_gradient(long cells, long channels, long boxes, long bins, long taps, const float* y_grad,
-                              const int* rows, const float* row_weights, const int* columns,
+void hssl_pool_cells_gradient(long cells, long channels, long boxes, long bins, long taps, long channels_first,
+                              const float* y_grad, const int* rows, const float* row_weights, const int* columns,
                               const float* column_weights, float* table_grad) {
-    const long count = bins * taps, blocks = (channels + 15) / 16;
+    const long count = bins * taps, places = bins * bins, blocks = (channels + kShare - 1) / kShare;
     check(cells, boxes, count, rows, columns);
     // Threads share the channels, not the boxes, which overlap: the order of each sum is that of the boxes.
 #pragma omp parallel for schedule(static)
     for (long block = 0; block < blocks; block++) {
-        const long first = block * 16, width = std::min(16L, channels - first);
+        const long first = block * kShare, width = std::min(kShare, channels - first);
         for (long cell = 0; cell < cells; cell++) std::fill_n(table_grad + cell * channels + first, width, 0.f);
         Taps down, across;
+        std::vector<float> channels_last(channels_first ? places * width : 0);
         for (long n = 0; n < boxes; n++) {
             down.read(bins, taps, rows + n * count, row_weights + n * count);
             across.read(bins, taps, columns + n * count, column_weights + n * count);
-            const float* box = y_grad + n * bins * bins * channels;
+            const float* box = y_grad + n * places * channels + (channels_first ? first * places : first);
+            long stride = channels;
+            if (channels_first) {
+                for (long p = 0; p < places; p++)
+                    for (long c = 0; c < width; c++) channels_last[p * width + c] = box[c * places + p];
+                box = channels_last.data();
+                stride = width;
+            }
             const float* in = nullptr;
             each_cell(
-                down, across, bins, [&](long bin) { in = box + bin * channels + first; },
+                down, across, bins, [&](long bin) { in = box + bin * stride; },
                 [&](long cell, float weight) {
                     float* out = table_grad + cell * channels + first;
 #pragma omp simd

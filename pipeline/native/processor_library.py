@@ -8,6 +8,7 @@ from pipeline.runtime.onednn import onednn_paths
 _FOLDER = Path(__file__).resolve().parent
 _SOURCES = (
     "attention.cpp",
+    "class_products.cpp",
     "cross_entropy.cpp",
     "depthwise_conv.cpp",
     "halving.cpp",
@@ -17,10 +18,12 @@ _SOURCES = (
     "pooling.cpp",
     "resample.cpp",
     "rows.cpp",
+    "top_down.cpp",
 )
 # These need oneDNN.
 _PRODUCT_SOURCES = (
     "attention_rounded.cpp",
+    "biased_conv.cpp",
     "block.cpp",
     "block_rounded.cpp",
     "conv_norm.cpp",
@@ -29,6 +32,7 @@ _PRODUCT_SOURCES = (
     "normed_mlp.cpp",
     "normed_mlp_rounded.cpp",
     "products.cpp",
+    "relu_layers.cpp",
     "strips.cpp",
 )
 

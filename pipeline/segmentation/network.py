@@ -78,8 +78,11 @@ class SegmentationNetwork(nn.Module):
             return logits.numpy()[:, :, :height, :width]
 
     def _maps(self, images: jt.Var, drop_path_scales: jt.Var | None) -> list[jt.Var]:
-        taps = self.backbone(images, drop_path_scales)
-        return taps if self.pyramid is None else self.pyramid(taps)
+        """(B, D_i, h_i, w_i) each, fine to coarse."""
+        maps = self.backbone(images, drop_path_scales)
+        if self.pyramid is not None:
+            maps = self.pyramid(maps)
+        return [x.permute(0, 3, 1, 2) for x in maps]
 
 
 def open_network(

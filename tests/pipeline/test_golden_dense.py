@@ -5,6 +5,7 @@ import pytest
 
 from tests.golden import networks
 from tests.golden.numbers import assert_equal, golden_numbers, numbers_of_groups
+from tests.level_maps import maps_of
 
 TOLERANCES = {"inputs": 1e-6, "values": 2e-5, "gradients": 2e-4}
 
@@ -16,9 +17,10 @@ def values_and_loss(jt, case, network, given):
         logits = network(maps, given["scales"])
         return {"logits": logits}, (logits * given["weighting"]).sum()
     if case == "FPN":
-        levels = network(maps)
+        levels = maps_of(network([x.permute(0, 2, 3, 1) for x in maps]))
         return {f"level {i}": level for i, level in enumerate(levels)}, sum((x**2).sum() for x in levels)
-    logits = network(given["pooled"], networks.mask_head_inputs()["classes"])
+    parts = network(given["pooled"].permute(0, 2, 3, 1), networks.mask_head_inputs()["classes"])
+    logits = parts.permute(0, 1, 3, 2, 4).reshape(-1, 28, 28)
     return {"logits": logits}, (logits**2).sum()
 
 
@@ -62,7 +64,8 @@ def test_losses(jt, case):
         mean = "weighting" not in inputs
         weighting = np.full((len(values), 1), 1 / len(values)) if mean else inputs["weighting"]
         total = values.mean() if mean else (values * weighting).sum()
-        loss = detection.with_gradient(x, total, slopes * weighting)
+        terms = {"loss": [detection.KnownLoss(total, x, slopes * weighting)]}
+        loss = detection.with_gradients(terms)["loss"]
         value = loss if mean else jt.array(values.astype(np.float32))
     else:
         loss = value = pixel_cross_entropy(x, target)

@@ -99,6 +99,8 @@ def cases(rng: np.random.Generator) -> dict[str, KernelCase]:
     label_maps = rng.integers(-1, 5, (2, 19, 17)).astype(np.int32)
     convolution = [normal(2, 5, 9, 11), normal(19, 5, 3, 3, scale=0.2), 1 + normal(19, scale=0.3), normal(19)]
     statistics = normal(19), rng.uniform(0.5, 2, 19)
+    sizes, classes = [(2, 9, 7), (2, 3, 4)], np.array([5, 0, 2, 0], np.int32)
+    filters = [normal(19, 5, 3, 3, scale=0.2) for _ in sizes]
 
     def of(array: np.ndarray):
         return jt.array(array.astype(np.float32) if array.dtype == np.float64 else array)
@@ -119,6 +121,16 @@ def cases(rng: np.random.Generator) -> dict[str, KernelCase]:
             lambda *given: kernels.batch_norm(*given, _EPS)[0],
             lambda *given: references.batch_norm(*given, _EPS),
             [normal(2, 19, 9, 11), *convolution[2:]],
+        ),
+        "biased_conv": KernelCase(
+            lambda x, *layers: kernels.biased_conv(x, sizes, layers[:2], layers[2:], relu=True),
+            references.biased_conv(sizes, relu=True),
+            [normal(sum(b * h * w for b, h, w in sizes), 5), *filters, normal(19), normal(19)],
+        ),
+        "class_products": KernelCase(
+            lambda *given: kernels.class_products(*given, jt.array(classes)),
+            references.class_products(classes),
+            [normal(4, 9, 33), normal(6, 33), normal(6)],
         ),
         "conv_known_norm_relu": KernelCase(
             lambda: _conv_known_norm_relu(*map(of, convolution), *map(of, statistics)),
@@ -154,7 +166,7 @@ def cases(rng: np.random.Generator) -> dict[str, KernelCase]:
             [normal(67, 33), *layer],
             multiplies=True,
         ),
-        "max_halved": KernelCase(kernels.max_halved, references.max_halved, [normal(2, 3, 7, 10)]),
+        "max_halved": KernelCase(kernels.max_halved, references.max_halved, [normal(2, 7, 10, 3)]),
         "mean_positions": KernelCase(kernels.mean_positions, lambda x: x.mean(axis=1), [normal(2, 196, 12)]),
         "mlp": KernelCase(kernels.mlp, references.mlp, [normal(67, 33), *layers], multiplies=True),
         "normed_linear": KernelCase(
@@ -189,6 +201,18 @@ def cases(rng: np.random.Generator) -> dict[str, KernelCase]:
             [normal(5, 3, scale=0.5), normal(1003, 3, scale=0.5)],  # more rows than channels: no logits kept
             multiplies=True,
         ),
+        "relu_layers": KernelCase(
+            lambda x, *given: _joined(kernels.relu_layers(x, *_layers(given, hidden=1))),
+            lambda *given: np.concatenate(references.relu_layers(1)(*given), axis=1),
+            [
+                normal(67, 33),
+                *(layers[i] for i in (0, 2)),
+                normal(5, 48),
+                *(layers[i] for i in (1, 3)),
+                normal(5),
+            ],
+            multiplies=True,
+        ),
         "resample": KernelCase(
             lambda x: kernels.resample(x, *(matrix.astype(np.float32) for matrix in axes)),
             references.resample(*axes),
@@ -218,6 +242,11 @@ def cases(rng: np.random.Generator) -> dict[str, KernelCase]:
             references.tokens(mask),
             [normal(3, 9, 8), normal(1, 8), normal(10, 8), normal(1, 8)],
         ),
+        "top_down": KernelCase(
+            lambda *maps: kernels.top_down(maps),
+            references.top_down,
+            [normal(2, 7, 10, 3), normal(2, 4, 5, 3), normal(2, 2, 3, 3)],
+        ),
         "transformer_block": KernelCase(
             lambda x, *given: kernels.transformer_block(
                 x, kernels.BlockWeights(*given), heads, _EPS, of(scales)
@@ -243,6 +272,18 @@ def _conv_norm_relu(x, weight, *norm):
 
     given = kernels.Norm(*norm)
     return kernels.conv_norm_relu(x, weight, given, stride=1, eps=_EPS, momentum=0.1)[0]
+
+
+def _layers(given, hidden: int):
+    """Weights, then biases -> hidden layers and heads."""
+    pairs = list(zip(given[: len(given) // 2], given[len(given) // 2 :], strict=True))
+    return pairs[:hidden], pairs[hidden:]
+
+
+def _joined(outputs):
+    import jittor as jt
+
+    return jt.concat(outputs, dim=1)
 
 
 def _taps(rng: np.random.Generator) -> tuple[np.ndarray, ...]:

@@ -79,6 +79,49 @@ def convolution(x: np.ndarray, weight: np.ndarray, stride: int = 1) -> np.ndarra
     return out
 
 
+def biased_conv(sizes, *, relu: bool) -> Callable[..., np.ndarray]:
+    """Convolutions of the maps of a table, as a function of the table, all weights and all biases."""
+
+    def convolved(x: np.ndarray, *layers: np.ndarray) -> np.ndarray:
+        count, found, start = len(layers) // 2, [], 0
+        for index, (batch, height, width) in enumerate(sizes):
+            end = start + batch * height * width
+            maps = x[start:end].reshape(batch, height, width, -1).transpose(0, 3, 1, 2)
+            weight, bias = (layers[first + index % count] for first in (0, count))
+            y = convolution(maps, weight) + bias[:, None, None]
+            found.append(y.transpose(0, 2, 3, 1).reshape(end - start, -1))
+            start = end
+        y = np.concatenate(found)
+        return np.maximum(y, 0) if relu else y
+
+    return convolved
+
+
+def relu_layers(num_hidden: int) -> Callable[..., list[np.ndarray]]:
+    """Outputs of all heads, or the hidden values, as a function of x, all weights and all biases."""
+
+    def outputs(x: np.ndarray, *layers: np.ndarray) -> list[np.ndarray]:
+        pairs = list(zip(layers[: len(layers) // 2], layers[len(layers) // 2 :], strict=True))
+        for pair in pairs[:num_hidden]:
+            x = np.maximum(linear(x, *pair), 0)
+        return [linear(x, *pair) for pair in pairs[num_hidden:]] or [x]
+
+    return outputs
+
+
+def class_products(classes: np.ndarray) -> Callable[..., np.ndarray]:
+    """Products with the weights of each box's class, as a function of features, weights and biases."""
+    return lambda x, weight, bias: np.einsum("npc,nc->np", x, weight[classes]) + bias[classes][:, None]
+
+
+def top_down(*maps: np.ndarray) -> np.ndarray:
+    sums = list(maps)
+    for index in reversed(range(len(sums) - 1)):
+        height, width = sums[index].shape[1:3]
+        sums[index] = sums[index] + sums[index + 1].repeat(2, 1).repeat(2, 2)[:, :height, :width]
+    return np.concatenate([x.reshape(-1, x.shape[3]) for x in sums])
+
+
 def batch_norm(x, scale, shift, eps, mean=None, variance=None) -> np.ndarray:
     """With the statistics of the batch, unless they are given."""
     mean = x.mean((0, 2, 3)) if mean is None else mean
@@ -92,10 +135,9 @@ def conv_norm_relu(x, weight, scale, shift, eps, mean=None, variance=None, strid
 
 
 def max_halved(x: np.ndarray) -> np.ndarray:
-    below, right = x.shape[2] % 2, x.shape[3] % 2
-    wide = np.pad(x, ((0, 0), (0, 0), (0, below), (0, right)), constant_values=-np.inf)
-    height, width = wide.shape[2] // 2, wide.shape[3] // 2
-    return wide.reshape(*x.shape[:2], height, 2, width, 2).max((3, 5))
+    wide = np.pad(x, ((0, 0), (0, x.shape[1] % 2), (0, x.shape[2] % 2), (0, 0)), constant_values=-np.inf)
+    height, width = wide.shape[1] // 2, wide.shape[2] // 2
+    return wide.reshape(len(x), height, 2, width, 2, x.shape[3]).max((2, 4))
 
 
 def soft_cross_entropy(probs, student_rows, teacher_rows, weights, temperature) -> Callable[..., np.ndarray]:

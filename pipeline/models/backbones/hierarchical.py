@@ -90,7 +90,7 @@ class HierarchicalEncoder(nn.Module, ABC):
         return jt.stack(vectors, dim=1), kernels.mean_positions(patches)
 
     def taps(self, images: jt.Var, *, normed: bool, drop_path_scales: jt.Var | None = None) -> list[jt.Var]:
-        """The last map of every stage: (B, C, ., .), fine to coarse.
+        """The last map of every stage: (B, ., ., C), fine to coarse.
 
         Args:
             normed: the final norm on the last map, and a layer norm without parameters on the other three,
@@ -105,7 +105,7 @@ class HierarchicalEncoder(nn.Module, ABC):
                 x = self.channels_last(x)
                 if normed and self.norm is not None:
                     x = self.norm(x) if index == self.depth - 1 else _standardised(x, self.norm.eps)
-                maps.append(x.permute(0, 3, 1, 2))
+                maps.append(x)
         return maps
 
     def _maps(

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from pipeline.config.dense import DetectHeadConfig
+from tests.level_maps import levels_of
 
 
 def named(network):
@@ -40,7 +41,7 @@ def test_boxes_are_pooled_where_they_are(jt, small_detector):
     marked[1, :, 2, 5] = 1.0  # x = 5.5 * 8, y = 2.5 * 8
     levels[1] = jt.array(marked)
     boxes = np.array([[26, 2, 62, 38], [26, 2, 62, 38], [40, 16, 48, 24]], np.float32)  # 36 px: second level
-    pooled = network.roi_align(levels)(boxes, np.array([1, 0, 1]), 7).numpy()
+    pooled = network.roi_align(levels_of(levels))(boxes, np.array([1, 0, 1]), 7).numpy()
     assert pooled[0].sum() > 0
     assert not pooled[1:].any(), "another image; a box of 8 px is pooled from the finest level"
 
@@ -63,10 +64,10 @@ def test_t32_the_paper_sizes_build_and_run(jt, rng):
     )
     network.eval()
     levels = network.levels(jt.array(rng.normal(size=(1, 3, 160, 224)).astype(np.float32)))
-    assert [tuple(level.shape) for level in levels] == [
-        (1, 256, -(-160 // stride), -(-224 // stride)) for stride in (4, 8, 16, 32, 64)
-    ]
-    assert network.heads.rpn(levels).shape == [1, 3 * sum(x.shape[2] * x.shape[3] for x in levels), 5]
+    assert levels.sizes == tuple((-(-160 // stride), -(-224 // stride)) for stride in (4, 8, 16, 32, 64))
+    num_positions = sum(height * width for height, width in levels.sizes)
+    assert levels.table.shape == [num_positions, 256]
+    assert network.heads.rpn(levels).shape == [3 * num_positions, 5]
     found = detect(network, rng.normal(size=(1, 3, 160, 224)).astype(np.float32), np.array([[150, 200]]))[0]
     assert (found.boxes.shape, found.masks.shape) == ((5, 4), (5, 28, 28))
     assert found.boxes.max() <= 200

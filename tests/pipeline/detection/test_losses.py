@@ -85,16 +85,37 @@ def test_giou_of_what_is_no_number_is_none(losses):
     assert np.isnan(losses.giou_loss(boxes, np.array([[0, 0, 1, 1]], np.float32))[0]).all()
 
 
-def test_with_gradient(jt, losses, rng):
+def test_with_gradients(jt, losses, rng):
     array = rng.normal(size=(3, 2, 4)).astype(np.float32)
     x = jt.array(array)
-    square = losses.with_gradient(x, (array**2).sum(), 2 * array)
-    assert square.item() == pytest.approx((array**2).sum())
+    square = losses.KnownLoss((array**2).sum(), x, 2 * array)
+    found = losses.with_gradients({"square": [square]})["square"]
+    assert found.item() == pytest.approx((array**2).sum())
     # A part of a longer chain, and beside another use of x.
-    gradient = jt.grad(3 * square + x.sum(), x).numpy()
+    gradient = jt.grad(3 * found + x.sum(), x).numpy()
     assert np.allclose(gradient, 6 * array + 1, rtol=1e-6)
-    with pytest.raises(ValueError, match="with_gradient: x \\(3, 2, 4\\), gradient \\(3, 8\\)"):
-        losses.with_gradient(x, 0.0, array.reshape(3, 8))
+    with pytest.raises(ValueError, match="KnownLoss: output \\(3, 2, 4\\), gradient \\(3, 8\\)"):
+        losses.KnownLoss(0.0, x, array.reshape(3, 8))
+
+
+def test_terms_of_several_outputs(jt, losses, rng):
+    """Two losses of one output, in one term and in two; a term that nothing is derived of; one that is 0."""
+    first, second = (rng.normal(size=shape).astype(np.float32) for shape in ((4, 3), (5,)))
+    x, y = jt.array(first), jt.array(second)
+    square, cube = losses.KnownLoss((first**2).sum(), x, 2 * first), losses.KnownLoss(1.5, x, 3 * first**2)
+    of_y = losses.KnownLoss((second**2).sum(), y, 2 * second)
+    terms = {"one": [square, 0.5 * of_y], "two": [cube, 2.0 * square], "three": [losses.KnownLoss.nothing(y)]}
+    found = losses.with_gradients(terms)
+    assert list(found) == ["one", "two", "three"]
+    squares = (first**2).sum(), (second**2).sum()
+    expected = [squares[0] + squares[1] / 2, 1.5 + 2 * squares[0], 0]
+    assert [value.item() for value in found.values()] == pytest.approx(expected, rel=1e-6)
+    to_x, to_y = (each.numpy() for each in jt.grad(found["one"] - 3 * found["two"] + found["three"], [x, y]))
+    assert np.allclose(to_x, 2 * first - 3 * (3 * first**2 + 4 * first), rtol=1e-5, atol=1e-6)
+    assert np.allclose(to_y, second, rtol=1e-6)
+    alone = jt.grad(losses.with_gradients(terms)["two"], [x, y])
+    assert np.allclose(alone[0].numpy(), 3 * first**2 + 4 * first, rtol=1e-5, atol=1e-6)
+    assert not alone[1].numpy().any()
 
 
 def giou(a, b):

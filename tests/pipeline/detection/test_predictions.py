@@ -139,8 +139,8 @@ def test_t1_sides_that_no_patch_divides(jt, small_detector, monkeypatch):
     assert len(found.boxes) == network.config.max_detections
     assert found.boxes.min() >= 0
     assert (found.boxes[:, 2:].max(axis=0) <= (100, 75)).all()
-    levels = [level.numpy() for level in network.levels(jt.array(seen[0]))]
+    levels = network.levels(jt.array(seen[0])).table.numpy()
     for row, column in ((74, 0), (0, 99)):
         changed = seen[0].copy()
         changed[:, :, row, column] += 1
-        assert (network.levels(jt.array(changed))[0].numpy() != levels[0]).any()
+        assert (network.levels(jt.array(changed)).table.numpy() != levels).any()

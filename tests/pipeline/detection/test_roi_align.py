@@ -3,6 +3,8 @@ import math
 import numpy as np
 import pytest
 
+from tests.level_maps import levels_of
+
 STRIDES = (4, 8, 16, 32)
 FINEST = 28.0
 
@@ -12,7 +14,8 @@ def roi_align(jt):
     from pipeline.detection.roi_align import RoiAlign
 
     def pooled(maps, strides, boxes, image_index, size, finest, sampling=2):
-        return RoiAlign(maps, strides, finest)(boxes, image_index, size, sampling)
+        pool = RoiAlign(levels_of(maps), strides, finest)
+        return pool(boxes, image_index, size, sampling, channels_first=True)
 
     return pooled
 
@@ -94,9 +97,9 @@ def test_several_poolings_of_the_same_maps_add_their_gradients(jt, roi_align, rn
 
     arrays, boxes, images = random_maps(rng), random_boxes(6, 60), rng.integers(0, 2, 6)
     together, apart = ([jt.array(array) for array in arrays] for _ in range(2))
-    pool = RoiAlign(together, STRIDES, FINEST)
+    pool = RoiAlign(levels_of(together), STRIDES, FINEST)
     parts = [
-        (pool(boxes[part], images[part], size), part, size)
+        (pool(boxes[part], images[part], size, channels_first=True), part, size)
         for part, size in ((slice(0, 4), 7), (slice(2, 6), 14))
     ]
     alone = [roi_align(apart, STRIDES, boxes[part], images[part], size, FINEST) for _, part, size in parts]

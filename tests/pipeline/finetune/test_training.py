@@ -50,7 +50,7 @@ def toy_network(jt, *, frozen=False):
 
         def execute(self, images, drop_path_scales=None):
             maps = self.backbone(images, drop_path_scales)
-            return self.predict(self.mix(maps[0] + maps[-1])).mean(dims=(1, 2, 3))
+            return self.predict(self.mix((maps[0] + maps[-1]).permute(0, 3, 1, 2))).mean(dims=(1, 2, 3))
 
     return Toy()
 

@@ -15,12 +15,20 @@ def taps_of(rng, num_boxes, bins, taps, num_rows, num_columns):
 @pytest.mark.parametrize(
     ("num_boxes", "bins", "taps", "channels"), [(1, 1, 1, 1), (3, 2, 4, 17), (2, 3, 4, 64), (2, 2, 2, 100)]
 )
-def test_pool_cells(kernels, check, jt, rng, num_boxes, bins, taps, channels):
+@pytest.mark.parametrize("channels_first", [False, True])
+def test_pool_cells(kernels, check, jt, rng, num_boxes, bins, taps, channels, channels_first):
     rows, row_weights, columns, column_weights = taps_of(rng, num_boxes, bins, taps, 3, 5)
 
     constants = [jt.array(x) for x in (rows, row_weights.astype("f4"), columns, column_weights.astype("f4"))]
     oracle = pool_cells(rows, row_weights, columns, column_weights)
-    check(lambda table: kernels.pool_cells(table, *constants), oracle, [rng.normal(size=(15, channels))])
+
+    def ordered(table):
+        return oracle(table).transpose(0, 3, 1, 2) if channels_first else oracle(table)
+
+    def operator(table):
+        return kernels.pool_cells(table, *constants, channels_first=channels_first)
+
+    check(operator, ordered, [rng.normal(size=(15, channels))])
 
 
 def test_sums_do_not_depend_on_the_number_of_threads(jt, rng):

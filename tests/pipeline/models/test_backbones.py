@@ -36,7 +36,7 @@ def test_shapes_are_as_the_configuration_says(jt, rng, kind):
     for tap, dim, stride in zip(
         network.taps(images, normed=True), network.tap_dims, network.tap_strides, strict=True
     ):
-        assert tap.shape == [2, dim, h * network.stride // stride, w * network.stride // stride]
+        assert tap.shape == [2, h * network.stride // stride, w * network.stride // stride, dim]
 
 
 @pytest.mark.parametrize("kind", SMALL)

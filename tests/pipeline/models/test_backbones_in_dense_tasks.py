@@ -37,11 +37,11 @@ def test_taps_of_an_image_of_any_size(jt, rng, kind, tap_norm):
     taps = backbone(jt.array(images))
     assert backbone.strides == (2, 4, 8, 16)
     for tap, dim, stride in zip(taps, backbone.dims, backbone.strides, strict=True):
-        assert tap.shape == [1, dim, 48 // stride, 64 // stride]
+        assert tap.shape == [1, 48 // stride, 64 // stride, dim]
     changed = images.copy()
     changed[:, :, -1, -1] += 5
     difference = np.abs(backbone(jt.array(changed))[0].numpy() - taps[0].numpy())
-    assert difference[0, :, 18, 24].max() > 1e-5, "the last pixel is left out"
+    assert difference[0, 18, 24].max() > 1e-5, "the last pixel is left out"
 
 
 @EVERY
@@ -116,7 +116,7 @@ def test_detection_learns(jt, rng, kind):
     half = np.full(3, 0.5)
     batch = batch_of([scene], ["a"], np.array([3]), mean=half, std=half, multiple=network.multiple)
     levels = network.levels(jt.array(batch.images))
-    assert [tuple(level.shape[2:]) for level in levels] == [(32, 32), (16, 16), (8, 8), (4, 4), (2, 2)]
+    assert levels.sizes == ((32, 32), (16, 16), (8, 8), (4, 4), (2, 2))
     assert network.heads.rpn.strides == (2, 4, 8, 16, 32)
     terms = detection_losses(network, batch)
     silent = silent_parameters(jt, network, sum(terms.values()))

@@ -29,15 +29,13 @@ def test_taps_and_features_equal_torch(jt, rng, kind, changes, size):
     plain, normed = (network.taps(jt.array(images), normed=choice) for choice in (False, True))
     for stage, end in enumerate(ends):
         dim, stride = config.stage_dims[stage], config.stage_strides[stage]
-        assert tuple(plain[stage].shape) == (2, dim, size[0] // stride, size[1] // stride)
-        assert relative_error(plain[stage].numpy(), maps[end].numpy()) < 1e-5
-        expected = maps[end]
+        assert tuple(plain[stage].shape) == (2, size[0] // stride, size[1] // stride, dim)
+        assert relative_error(plain[stage].numpy(), maps[end].permute(0, 2, 3, 1).numpy()) < 1e-5
+        expected = maps[end].permute(0, 2, 3, 1)
         if kind != "resnet":
-            places = maps[end].permute(0, 2, 3, 1)
             eps = {"swin": 1e-5, "convnext": 1e-6}[kind]
             own = (p["norm.weight"], p["norm.bias"]) if stage == 3 else (None, None)
-            expected = torch.nn.functional.layer_norm(places, places.shape[-1:], *own, eps)
-            expected = expected.permute(0, 3, 1, 2)
+            expected = torch.nn.functional.layer_norm(expected, expected.shape[-1:], *own, eps)
         assert relative_error(normed[stage].numpy(), expected.numpy()) < 1e-5
 
     vectors, mean = network.features(jt.array(images), config.depths[-1])

@@ -36,9 +36,9 @@ def test_t1_no_pixel_is_left_out(jt, rng, network):
     backbone = dense(coarse)
     images = rng.normal(size=(1, 3, 75, 100)).astype(np.float32)
     before = backbone(jt.array(images))[-1].numpy()
-    assert before.shape == (1, 24, 5, 7)
+    assert before.shape == (1, 5, 7, 24)
     images[:, :, 74, 99] += 5
-    assert np.abs(backbone(jt.array(images))[-1].numpy() - before)[0, :, 4, 6].max() > 1e-4
+    assert np.abs(backbone(jt.array(images))[-1].numpy() - before)[0, 4, 6].max() > 1e-4
 
 
 def test_t2_rows_stay_rows(jt, network):
@@ -51,7 +51,7 @@ def test_t2_rows_stay_rows(jt, network):
     difference = np.abs((embedded - plain).numpy())[0, 1:].max(axis=-1).reshape(grid)
     assert (difference > 1e-3).tolist() == [[column == 3 for column in range(8)]] * 2
     taps = dense(network)(jt.array(images))
-    assert [tuple(tap.shape) for tap in taps] == [(1, 24, 2, 8)] * 4
+    assert [tuple(tap.shape) for tap in taps] == [(1, 2, 8, 24)] * 4
 
 
 def test_t3_position_embedding_follows_the_grid(jt, network):

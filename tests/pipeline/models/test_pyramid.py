@@ -32,9 +32,9 @@ def test_strides_of_the_levels(jt, rng, stride, strides):
 
     pyramid = initialized(TapPyramid(4, stride))
     assert pyramid.strides == strides
-    levels = pyramid([random_map(jt, rng, 2, 4, 8, 16) for _ in range(4)])
+    levels = pyramid([random_map(jt, rng, 2, 8, 16, 4) for _ in range(4)])
     sizes = [(8 * stride / level, 16 * stride / level) for level in strides]
-    assert [tuple(level.shape) for level in levels] == [(2, 4, *size) for size in sizes]
+    assert [tuple(level.shape) for level in levels] == [(2, *size, 4) for size in sizes]
 
 
 def test_patches_of_16_as_in_ibot(jt, rng):
@@ -48,7 +48,8 @@ def test_patches_of_16_as_in_ibot(jt, rng):
         if name.endswith("bias"):
             parameter.assign(random_map(jt, rng, *parameter.shape))
     taps = [rng.normal(size=(2, 4, 3, 5)).astype(np.float32) for _ in range(4)]
-    found = [level.numpy() for level in pyramid([jt.array(tap) for tap in taps])]
+    levels = pyramid([jt.array(tap.transpose(0, 2, 3, 1)) for tap in taps])
+    found = [level.numpy().transpose(0, 3, 1, 2) for level in levels]
     arrays = {name: torch.tensor(p.numpy()) for name, p in pyramid.named_parameters()}
 
     def deconv(x, name):
@@ -74,13 +75,15 @@ def test_deconv_gradients_equal_torch(jt, rng):
     torch = pytest.importorskip("torch", reason="the optional `parity` extra (PyTorch) is not installed")
     from pipeline.models.pyramid import Deconv
 
-    deconv, x = initialized(Deconv(5)), random_map(jt, rng, 2, 5, 3, 4)
-    weights = rng.normal(size=(2, 5, 6, 8)).astype(np.float32)
+    deconv, x = initialized(Deconv(5)), random_map(jt, rng, 2, 3, 4, 5)
+    weights = rng.normal(size=(2, 6, 8, 5)).astype(np.float32)
     found = jt.grad((deconv(x) * jt.array(weights)).sum(), [x, deconv.weight, deconv.bias])
     inputs = [torch.tensor(value.numpy(), requires_grad=True) for value in (x, deconv.weight, deconv.bias)]
     kernel = inputs[1].reshape(2, 2, 5, 5).permute(3, 2, 0, 1)
-    expected = torch.nn.functional.conv_transpose2d(inputs[0], kernel, inputs[2], stride=2)
-    (expected * torch.tensor(weights)).sum().backward()
+    expected = torch.nn.functional.conv_transpose2d(
+        inputs[0].permute(0, 3, 1, 2), kernel, inputs[2], stride=2
+    )
+    (expected.permute(0, 2, 3, 1) * torch.tensor(weights)).sum().backward()
     for gradient, there in zip(found, inputs, strict=True):
         assert np.abs(gradient.numpy() - there.grad.numpy()).max() < 1e-4
 

@@ -24,7 +24,7 @@ def difference_of_tokens(jt, ours, blocks, images):
     taps = [x.numpy() for x in ours.taps(jt.array(images), normed=True)[1:]]
     largest = 0.0
     for index, wanted in enumerate(each.numpy() for each in blocks):
-        patches = taps[index].reshape(*taps[index].shape[:2], -1).transpose(0, 2, 1)
+        patches = taps[index].reshape(len(taps[index]), -1, taps[index].shape[3])
         mine = np.concatenate([cls[:, index : index + 1], patches], axis=1)
         assert np.abs(wanted).max() > 1
         largest = max(largest, np.abs(mine - wanted).max())
@@ -36,7 +36,7 @@ def difference_of_stages(jt, ours, expected, images):
 
     Relative to the largest number, if that is above 1.
     """
-    mine = [x.numpy() for x in ours.taps(jt.array(images), normed=False)]
+    mine = [x.numpy().transpose(0, 3, 1, 2) for x in ours.taps(jt.array(images), normed=False)]
     mine.append(ours(jt.array(images)).cls.numpy())
     largest = 0.0
     for found, wanted in zip(mine, (each.numpy() for each in expected), strict=True):
