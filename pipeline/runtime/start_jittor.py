@@ -33,7 +33,6 @@ from pipeline.runtime.cuda.cards import card_index, use_card
 from pipeline.runtime.cuda.operator_compiler import compile_operators_quickly
 from pipeline.runtime.cuda.setup import CudaSetup, CudaUnavailable, set_up_or_processor
 from pipeline.runtime.cuda.used import remember
-from pipeline.runtime.freed_memory import return_freed_memory
 from pipeline.runtime.jittor_cache import (
     OneDnn,
     Say,
@@ -138,7 +137,6 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
     if open_mpi:
         os.environ.update(use_mpi="1", mpicc_path=str(open_mpi.mpicc))
     install_signal_stack()
-    return_freed_memory()
     _include_core_headers(folder)
     cudnn_notes = _try_cudnn(folder, cuda, onednn, say)
     with_cudnn = cuda is not None and not cudnn_notes
