@@ -19,28 +19,37 @@ def mask_targets(masks: Sequence[np.ndarray], boxes: np.ndarray, size: int) -> n
         (n, size, size) float32: 1 where at least half of a cell's area is mask, else 0.
     """
     targets = np.zeros((len(boxes), size, size), np.float32)
-    for target, mask, (x1, y1, x2, y2) in zip(targets, masks, boxes.astype(np.float64), strict=True):
-        rows, row_shares = _cell_shares(y1, y2, size, mask.shape[0])
-        columns, column_shares = _cell_shares(x1, x2, size, mask.shape[1])
+    if not len(boxes):
+        return targets
+    x1, y1, x2, y2 = boxes.astype(np.float64).T
+    heights, widths = np.array([mask.shape for mask in masks]).T
+    rows, columns = _cell_shares(y1, y2, size, heights), _cell_shares(x1, x2, size, widths)
+    for target, mask, (down, row_shares), (across, column_shares) in zip(
+        targets, masks, rows, columns, strict=True
+    ):
         # Shares are float32: rounding must not push a cell that is exactly half mask below one half.
-        shares = row_shares @ mask[rows, columns].astype(np.float32) @ column_shares.T
+        shares = row_shares @ mask[down, across].astype(np.float32) @ column_shares.T
         target[:] = shares >= _THRESHOLD - 1e-5
     return targets
 
 
-def _cell_shares(low: float, high: float, size: int, length: int) -> tuple[slice, np.ndarray]:
-    """The pixels covered by the cells between low and high, and each pixel's share of each cell.
+def _cell_shares(
+    low: np.ndarray, high: np.ndarray, size: int, lengths: np.ndarray
+) -> list[tuple[slice, np.ndarray]]:
+    """The pixels covered by the cells between low and high, and each pixel's share of each cell; (n,) each.
 
     Returns:
-        The p pixels, and (size, p) float32. Rows sum to 1, or less at the border of the image.
+        n of: the p pixels, and (size, p) float32. Rows sum to 1, or less at the border of the image.
     """
-    first = min(max(int(np.floor(low)), 0), length)
-    last = min(max(int(np.ceil(high)), first), length)
-    edges = np.linspace(low, high, size + 1)
-    pixels = np.arange(first, last)
-    common = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
-    cell = max((high - low) / size, np.finfo(np.float32).tiny)
-    return slice(first, last), (np.clip(common, 0, None) / cell).astype(np.float32)
+    first = np.clip(np.floor(low).astype(np.int64), 0, lengths)
+    last = np.clip(np.ceil(high).astype(np.int64), first, lengths)
+    edges = np.linspace(low, high, size + 1, axis=1)[:, :, None]
+    pixels = (first[:, None] + np.arange((last - first).max()))[:, None]
+    common = np.minimum(edges[:, 1:], pixels + 1) - np.maximum(edges[:, :-1], pixels)
+    cells = np.maximum((high - low) / size, np.finfo(np.float32).tiny)
+    shares = (np.clip(common, 0, None) / cells[:, None, None]).astype(np.float32)
+    ends = zip(first.tolist(), last.tolist(), shares, strict=True)
+    return [(slice(start, end), of_box[:, : end - start]) for start, end, of_box in ends]
 
 
 def pasted(masks: np.ndarray, boxes: np.ndarray, height: int, width: int) -> np.ndarray:

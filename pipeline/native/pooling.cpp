@@ -1,4 +1,6 @@
 // Bins of boxes as weighted sums of cells: the gather of RoIAlign, and its gradient.
+#include <omp.h>
+
 #include <algorithm>
 #include <stdexcept>
 #include <string>
@@ -9,7 +11,7 @@
 namespace {
 
 constexpr long kBlock = 64;  // channels summed in registers
-constexpr long kShare = 16;  // channels of a thread in the gradient
+constexpr long kLeast = 16;  // channels of a thread in the gradient
 
 // Cells that one bin reads along one axis. Neighbouring samples share cells: each is read once.
 struct Taps {
@@ -100,12 +102,15 @@ void hssl_pool_cells(long cells, long channels, long boxes, long bins, long taps
 void hssl_pool_cells_gradient(long cells, long channels, long boxes, long bins, long taps, long channels_first,
                               const float* y_grad, const int* rows, const float* row_weights, const int* columns,
                               const float* column_weights, float* table_grad) {
-    const long count = bins * taps, places = bins * bins, blocks = (channels + kShare - 1) / kShare;
+    const long count = bins * taps, places = bins * bins;
     check(cells, boxes, count, rows, columns);
     // Threads share the channels, not the boxes, which overlap: the order of each sum is that of the boxes.
+    const long threads = omp_get_max_threads();
+    const long share = std::max(kLeast, (channels / threads + kLeast - 1) / kLeast * kLeast);
+    const long blocks = (channels + share - 1) / share;
 #pragma omp parallel for schedule(static)
     for (long block = 0; block < blocks; block++) {
-        const long first = block * kShare, width = std::min(kShare, channels - first);
+        const long first = block * share, width = std::min(share, channels - first);
         for (long cell = 0; cell < cells; cell++) std::fill_n(table_grad + cell * channels + first, width, 0.f);
         Taps down, across;
         std::vector<float> channels_last(channels_first ? places * width : 0);
