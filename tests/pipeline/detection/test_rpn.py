@@ -7,7 +7,9 @@ from tests.level_maps import levels_of
 def samples(rows, positive, deltas):
     from pipeline.detection.targets import AnchorSamples
 
-    return AnchorSamples(np.array(rows, np.int64), np.array(positive), np.array(deltas, np.float32).reshape(-1, 4))
+    return AnchorSamples(
+        np.array(rows, np.int64), np.array(positive), np.array(deltas, np.float32).reshape(-1, 4)
+    )
 
 
 @pytest.fixture
