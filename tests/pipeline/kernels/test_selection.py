@@ -37,7 +37,7 @@ def test_a_library_that_cannot_be_built_is_noted_once(without_library, monkeypat
     def fail(*args, **kwargs):
         raise BuildError("no compiler")
 
-    monkeypatch.setattr(without_library, "build_library", fail)
+    monkeypatch.setattr(without_library, "build_processor_library", fail)
     assert kernels.current() == "plain"
     found = kernels.linear(jt.ones((1, 2)), jt.ones((3, 2)), None)
     assert np.array_equal(found.numpy(), np.full((1, 3), 2))
@@ -48,8 +48,9 @@ def test_a_library_that_cannot_be_built_is_noted_once(without_library, monkeypat
 def test_without_onednn_only_the_products_are_plain(without_library, monkeypatch, jt):
     from pipeline import kernels
     from pipeline.kernels import selection
+    from pipeline.native import processor_library
 
-    monkeypatch.setattr(without_library, "onednn_paths", lambda: None)
+    monkeypatch.setattr(processor_library, "onednn_paths", lambda: None)
     if kernels.current() != "fused":
         pytest.skip("no fused kernels here")
     assert not selection.fused_matmul()

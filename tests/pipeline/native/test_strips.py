@@ -30,7 +30,8 @@ def functions(request, tmp_path_factory):
     """The library's functions, compiled with some instructions left out."""
     called = tmp_path_factory.mktemp("strips") / "called.cpp"
     called.write_text(_CALLED)
-    flags = (f"-I{FOLDER}", *request.param)
+    # Symbolic: its functions are not to be those of the kernels, which have the same names and are loaded.
+    flags = (f"-I{FOLDER}", "-Wl,-Bsymbolic", *request.param)
     try:
         path = build.build_library("strips_test", [FOLDER / "strips.cpp", called], flags, HEADERS)
     except build.BuildError as error:

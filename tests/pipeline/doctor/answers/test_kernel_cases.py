@@ -8,6 +8,7 @@ from tests.cuda_on_host.loading import use_device_sources
 NO_OPERATORS = {
     "BlockWeights",
     "Norm",
+    "Sharing",
     "current",
     "current_precision",
     "note",
