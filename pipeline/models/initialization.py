@@ -12,8 +12,6 @@ import numpy as np
 from jittor import nn
 from scipy.special import ndtr, ndtri
 
-from pipeline.runtime.freed_memory import return_freed_memory
-
 PREDICTION_STD = 0.01
 LAYER_SCALE = 1e-6  # of ConvNeXt
 STD = 0.02  # truncated normal of ViT, ConvNeXt and the DINO head, cut at two standard deviations
@@ -30,7 +28,6 @@ def initialize(network: nn.Module, seed: int) -> None:
     """
     for name, parameter in network.named_parameters():
         parameter.assign(jt.array(initial_value(name, tuple(parameter.shape), seed)))
-    return_freed_memory()
 
 
 def initial_value(name: str, shape: tuple[int, ...], seed: int) -> np.ndarray:

@@ -54,9 +54,14 @@ class ProjectionMlp(nn.Module):
         self.bottleneck = Linear(widths[-1], config.bottleneck_dim)
 
     def execute(self, x: jt.Var) -> jt.Var:
-        for layer in self.hidden:
+        hidden, out = list(self.hidden), self.bottleneck
+        last = hidden.pop() if hidden and isinstance(hidden[-1], LinearGelu) else None
+        for layer in hidden:
             x = layer(x)
-        return kernels.l2_normalize(self.bottleneck(x))
+        if last is None:
+            return kernels.l2_normalize(out(x))
+        # One operator with the last layer: it keeps no values behind the GELU.
+        return kernels.l2_normalize(kernels.mlp(x, last.weight, last.bias, out.weight, out.bias))
 
 
 class ProjectionHead(nn.Module):
