@@ -53,10 +53,11 @@ def encode(
     for index in range(config.backbone.depth):
         x = block(weights, index, x, config.backbone.num_heads, paths[0][index] if paths else None)
     y = x[:, 1:].reshape(crops, grid, grid, -1)
-    for index in range(config.auxiliary_head.depth):
+    last = config.auxiliary_head.depth - 1
+    for index in range(last + 1):
         scale = paths[1][index] if paths else None
-        y = _head_block(weights, index, y, scale, config.auxiliary_head.shortcuts[index])
-    pooled = norm(weights, "auxiliary_head.norm", y.mean(dim=(1, 2)), 1e-6)
+        y = _head_block(weights, index, y, scale, config.auxiliary_head.shortcuts[index], pools=index == last)
+    pooled = norm(weights, "auxiliary_head.norm", y, 1e-6)
     return norm(weights, "backbone.norm", x, 1e-6), pooled
 
 
@@ -106,9 +107,12 @@ def block(
 
 
 def _head_block(
-    weights: Weights, index: int, y: torch.Tensor, scale: torch.Tensor | None, shortcut: bool
+    weights: Weights, index: int, y: torch.Tensor, scale: torch.Tensor | None, shortcut: bool, *, pools: bool
 ) -> torch.Tensor:
-    """y: (C, h, w, D); permuted to (C, D, h, w) it has PyTorch's channels-last memory format."""
+    """One block, or the mean over positions of the last one, whose second layer is linear and maps means.
+
+    y: (C, h, w, D); permuted to (C, D, h, w) it has PyTorch's channels-last memory format.
+    """
     name = f"auxiliary_head.blocks.{index}"
     kernel = weights[f"{name}.conv.weight"]
     conv = F.conv2d(
@@ -118,7 +122,12 @@ def _head_block(
         padding=kernel.shape[-1] // 2,
         groups=y.shape[-1],
     )
-    branch = _mlp(weights, f"{name}.mlp", norm(weights, f"{name}.norm", conv.permute(0, 2, 3, 1), 1e-5))
+    normed = norm(weights, f"{name}.norm", conv.permute(0, 2, 3, 1), 1e-5)
+    hidden = F.gelu(linear(weights, f"{name}.mlp.expand", normed))
+    if pools:
+        hidden, y = hidden.mean(dim=(1, 2)), y.mean(dim=(1, 2))
+        scale = None if scale is None else scale[:, 0, 0]
+    branch = linear(weights, f"{name}.mlp.contract", hidden)
     if not shortcut:
         return branch
     return y + branch if scale is None else torch.addcmul(y, branch, scale)

@@ -33,10 +33,21 @@ def step_operations(config: PretrainConfig, num_hidden: float | None = None) -> 
         ValueError: the method's operations are not counted here.
     """
     if config.method.name == "ibot":
-        return 2 * _ibot(config, expected_hidden(config) if num_hidden is None else num_hidden)
+        num_hidden = expected_hidden(config) if num_hidden is None else num_hidden
+        return 2 * (_ibot(config, num_hidden) - _unneeded(config, num_hidden))
     if not is_counted(config):
         raise ValueError(f"operations of the method {config.method.name!r} are not counted")
-    return 2 * _OTHERS[config.method.name](config)
+    return 2 * (_OTHERS[config.method.name](config) - _unneeded(config, 0))
+
+
+def unneeded_operations(config: PretrainConfig, num_hidden: float | None = None) -> float:
+    """Operations of one step that networks which return every token would do beside `step_operations`.
+
+    Args:
+        num_hidden: as of `step_operations`.
+    """
+    num_hidden = expected_hidden(config) if num_hidden is None else num_hidden
+    return 2 * _unneeded(config, num_hidden if config.method.name == "ibot" else 0)
 
 
 def is_counted(config: PretrainConfig) -> bool:
@@ -73,6 +84,39 @@ def _head(config: PretrainConfig, size: int) -> float:
 def _both_passes(config: PretrainConfig, size: int) -> float:
     """Multiplications of base and auxiliary head for one crop, forward and backward."""
     return 3 * _forward(config, size) - embedding_multiplications(config.backbone, size)
+
+
+def _unneeded(config: PretrainConfig, num_hidden: float) -> float:
+    """Multiplications of two layers for positions that no loss reads.
+
+    The last layer of a ConvNeXt head, linear before a mean, maps the mean of its inputs; that of MAE returns
+    maps. Without a head, a ViT's last block computes only the tokens that are projected, behind its
+    attention; a batch norm in the projection sees all of them. A teacher of patches projects all of them.
+    """
+    if config.method.name == "mae":
+        return 0.0
+    crops, dim, head = config.crops, config.backbone.dim, config.auxiliary_head
+    views, images = _num_views(config), config.schedule.batch_size
+    has_teacher = config.method.name != "simclr"
+    patches = config.method.prototypes and config.objective.patch_weight > 0
+    student = [(views, crops.global_size, num_hidden)]
+    if config.method.prototypes:
+        student.append((crops.num_local * images, crops.local_size, 0))
+    total = 0.0
+    if head is not None:
+        if head.kind != "convnext":
+            return 0.0
+        passes = [(3 * num, size) for num, size, _ in student] + has_teacher * [(views, crops.global_size)]
+        return sum(num * (num_positions(config, size) - 1) * 4 * dim**2 for num, size in passes)
+    if config.backbone.kind != "vit" or (config.method.prototypes and config.projection_head.norm == "batch"):
+        return 0.0
+    of_token = (1 + 2 * config.backbone.mlp_ratio) * dim**2
+    registers = config.backbone.register_tokens or 0
+    for num, size, chosen in student:
+        total += 3 * (num * (num_positions(config, size) + registers) - chosen) * of_token
+    if has_teacher and not patches:
+        total += views * (num_positions(config, crops.global_size) + registers) * of_token
+    return total
 
 
 def _ibot(config: PretrainConfig, num_hidden: float) -> float:

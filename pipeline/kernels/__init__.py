@@ -15,6 +15,7 @@ from pipeline.kernels.image_patches import image_patches
 from pipeline.kernels.mean_positions import mean_positions
 from pipeline.kernels.normalization import l2_normalize, layer_norm
 from pipeline.kernels.normed import normed_linear, normed_mlp
+from pipeline.kernels.normed_mean import normed_mlp_mean
 from pipeline.kernels.pixel_cross_entropy import pixel_cross_entropy
 from pipeline.kernels.pooling import pool_cells
 from pipeline.kernels.precision import current_precision, use_precision
@@ -26,7 +27,7 @@ from pipeline.kernels.selection import current, note, on_device, use
 from pipeline.kernels.self_attention import attention
 from pipeline.kernels.tokens import tokens
 from pipeline.kernels.top_down import top_down
-from pipeline.kernels.transformer_block import BlockWeights, transformer_block
+from pipeline.kernels.transformer_block import BlockWeights, transformer_block, transformer_block_rows
 
 __all__ = [
     "BlockWeights",
@@ -53,6 +54,7 @@ __all__ = [
     "mlp",
     "normed_linear",
     "normed_mlp",
+    "normed_mlp_mean",
     "note",
     "on_device",
     "pixel_cross_entropy",
@@ -66,6 +68,7 @@ __all__ = [
     "tokens",
     "top_down",
     "transformer_block",
+    "transformer_block_rows",
     "use",
     "use_precision",
 ]

@@ -10,6 +10,7 @@ from pipeline.kernels.normalization import check_norm
 from pipeline.kernels.normed import normed_linear, normed_mlp
 from pipeline.kernels.operator import Operator, call
 from pipeline.kernels.precision import activation_dtype, layer_function
+from pipeline.kernels.rows import gather_rows
 from pipeline.kernels.self_attention import attention
 
 
@@ -48,7 +49,48 @@ def transformer_block(
     Raises:
         ValueError: the shapes do not fit.
     """
-    w = weights
+    _check(x, weights, num_heads, drop_path_scales)
+    if selection.fused_matmul():
+        scales = [] if drop_path_scales is None else [drop_path_scales.stop_grad()]
+        alone = jt.flags.no_grad and not selection.on_device()
+        block = _block_alone if alone else _Block()
+        return block(x, *weights, *scales, num_heads, eps)
+    scales = None if drop_path_scales is None else drop_path_scales.unsqueeze(2).unsqueeze(3)
+    return _after_attention(x, _attended(x, weights, num_heads, eps), weights, eps, scales)
+
+
+def transformer_block_rows(
+    x: jt.Var,
+    rows: jt.Var,
+    weights: BlockWeights,
+    num_heads: int,
+    eps: float,
+    drop_path_scales: jt.Var | None = None,
+) -> jt.Var:
+    """Some rows of `transformer_block`'s output: what follows the attention is computed for them alone.
+
+    Args:
+        x: (B, N, D).
+        rows: (P,) int32, of the (B N) tokens; a token may occur several times.
+        weights: of norms, attention and MLP.
+        num_heads: of the attention.
+        eps: of both norms.
+        drop_path_scales: (2, B), factors of the two branches of each image; None: 1.
+
+    Returns:
+        (P, D).
+
+    Raises:
+        ValueError: the shapes or types do not fit.
+    """
+    _check(x, weights, num_heads, drop_path_scales)
+    attended = gather_rows(_attended(x, weights, num_heads, eps).reshape(-1, x.shape[2]), rows)
+    scales = None if drop_path_scales is None else drop_path_scales[:, rows // x.shape[1]].unsqueeze(2)
+    return _after_attention(gather_rows(x.reshape(-1, x.shape[2]), rows), attended, weights, eps, scales)
+
+
+def _check(x: jt.Var, w: BlockWeights, num_heads: int, drop_path_scales: jt.Var | None) -> None:
+    """Refuse shapes that do not fit."""
     if x.ndim != 3 or num_heads < 1 or x.shape[2] % num_heads:
         found = f"x {tuple(x.shape)}, {num_heads} heads"
         raise ValueError(f"transformer_block: {found}; expected (B, N, heads d)")
@@ -61,19 +103,24 @@ def transformer_block(
     check_layers(x, (w.qkv_weight, w.qkv_bias))
     check_layers(x, (w.out_weight, w.out_bias))
     check_layers(x, (w.expand, w.expand_bias), (w.contract, w.contract_bias))
-    if selection.fused_matmul():
-        scales = [] if drop_path_scales is None else [drop_path_scales.stop_grad()]
-        alone = jt.flags.no_grad and not selection.on_device()
-        block = _block_alone if alone else _Block()
-        return block(x, *weights, *scales, num_heads, eps)
-    qkv = normed_linear(x, w.norm1_weight, w.norm1_bias, eps, w.qkv_weight, w.qkv_bias)
-    x = _added(x, linear(attention(qkv, num_heads), w.out_weight, w.out_bias), drop_path_scales, 0)
+
+
+def _attended(x: jt.Var, w: BlockWeights, num_heads: int, eps: float) -> jt.Var:
+    """What the attention mixes, before its last layer."""
+    return attention(normed_linear(x, w.norm1_weight, w.norm1_bias, eps, w.qkv_weight, w.qkv_bias), num_heads)
+
+
+def _after_attention(
+    x: jt.Var, attended: jt.Var, w: BlockWeights, eps: float, scales: jt.Var | None
+) -> jt.Var:
+    """x, attended (..., D); scales (2, ...): factors of the two branches."""
+    x = _added(x, linear(attended, w.out_weight, w.out_bias), scales, 0)
     layers = w.expand, w.expand_bias, w.contract, w.contract_bias
-    return _added(x, normed_mlp(x, w.norm2_weight, w.norm2_bias, eps, *layers), drop_path_scales, 1)
+    return _added(x, normed_mlp(x, w.norm2_weight, w.norm2_bias, eps, *layers), scales, 1)
 
 
-def _added(x: jt.Var, branch: jt.Var, drop_path_scales: jt.Var | None, index: int) -> jt.Var:
-    return x + (branch if drop_path_scales is None else branch * drop_path_scales[index].reshape(-1, 1, 1))
+def _added(x: jt.Var, branch: jt.Var, scales: jt.Var | None, index: int) -> jt.Var:
+    return x + (branch if scales is None else branch * scales[index])
 
 
 _HEADS = '(long)data["heads"]'

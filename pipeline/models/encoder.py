@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import jittor as jt
+import numpy as np
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,18 @@ class Tokens:
     cls: jt.Var  # (B, D) the global vector: CLS token, or the pooled map; after the final norm
     patches: jt.Var  # (B, N, D), after the final norm
     feature_map: jt.Var  # (B, h, w, D), before the final norm: the input of the auxiliary head
+
+
+NO_PATCHES = np.zeros(0, np.int32)  # for `Encoder.chosen_tokens`
+
+
+@dataclass(frozen=True)
+class ChosenTokens:
+    """Some of a batch's tokens."""
+
+    cls: jt.Var  # (B, D), as in `Tokens`
+    patches: jt.Var | None  # (P, D), after the final norm; None where none was chosen
+    feature_map: jt.Var | None  # (B, h, w, D), as in `Tokens`, if it was asked for
 
 
 class Encoder(Protocol):
@@ -48,6 +61,23 @@ class Encoder(Protocol):
 
         Raises:
             ValueError: H or W is not a multiple of the stride, or the mask's shape differs.
+        """
+
+    def chosen_tokens(
+        self,
+        images: jt.Var,
+        chosen: np.ndarray,
+        mask: jt.Var | None = None,
+        drop_path_scales: jt.Var | None = None,
+        *,
+        with_map: bool,
+    ) -> ChosenTokens:
+        """Do a forward pass for the global vector and some patches.
+
+        Args:
+            images, mask, drop_path_scales: as of a call.
+            chosen: (P,) int32 into the batch's (B N) patches, any number of them, also none.
+            with_map: whether the feature map is needed too.
         """
 
     def features(self, images: jt.Var, num_blocks: int) -> tuple[jt.Var, jt.Var]:

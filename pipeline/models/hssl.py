@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import jittor as jt
+import numpy as np
 from jittor import nn
 
 from pipeline.config.stages import PretrainConfig
@@ -26,7 +27,7 @@ class Encoding:
     """Tokens of a batch before projection."""
 
     base_cls: jt.Var  # (B, D)
-    base_patches: jt.Var  # (B, N, D)
+    base_patches: jt.Var | None  # (B, N, D); if some were chosen (P, D), None if that is none
     auxiliary_cls: jt.Var | None  # (B, D); None without an auxiliary head
 
 
@@ -43,14 +44,30 @@ class EncodingNetwork(nn.Module):
         self.detached = auxiliary is not None and auxiliary.detached
 
     def encode(
-        self, images: jt.Var, mask: jt.Var | None = None, drop_path: DropPathScales | None = None
+        self,
+        images: jt.Var,
+        mask: jt.Var | None = None,
+        drop_path: DropPathScales | None = None,
+        *,
+        chosen: np.ndarray | None = None,
     ) -> Encoding:
-        """images (B, 3, H, W), mask (B, h, w) or None -> tokens of base and auxiliary head.
+        """Tokens of base and auxiliary head.
 
         The head reads the patch tokens before the final norm. Unless it is detached, its loss trains the base
         too.
+
+        Args:
+            images: (B, 3, H, W).
+            mask: (B, h, w) or None.
+            drop_path: stochastic depth.
+            chosen: (P,) int32 into the (B N) patches: the only ones needed, which may be none; None: all.
         """
-        tokens = self.backbone(images, mask, drop_path.base if drop_path else None)
+        path = drop_path.base if drop_path else None
+        if chosen is None:
+            tokens = self.backbone(images, mask, path)
+        else:
+            with_map = self.auxiliary_head is not None
+            tokens = self.backbone.chosen_tokens(images, chosen, mask, path, with_map=with_map)
         auxiliary_cls = None
         if self.auxiliary_head is not None:
             feature_map = tokens.feature_map.detach() if self.detached else tokens.feature_map

@@ -10,7 +10,7 @@ import jittor as jt
 from pipeline import kernels
 from pipeline.config.stages import PretrainConfig
 from pipeline.models.batch_norm_mlp import BatchNormMlp
-from pipeline.models.encoder import Tokens
+from pipeline.models.encoder import NO_PATCHES, Tokens
 from pipeline.models.hssl import DropPathScales, EncodingNetwork
 
 # Shifts of a projector's input: its batch norm cancels them, so their gradient is zero, and Adam would turn
@@ -63,7 +63,7 @@ class JointEmbeddingNetwork(EncodingNetwork):
 
     def vectors(self, images: jt.Var, num_views: int, drop_path: DropPathScales | None = None) -> Vectors:
         """images (V B, 3, H, W) -> the vectors to compare: predictions if there are predictors."""
-        seen = self.encode(images, None, drop_path)
+        seen = self.encode(images, None, drop_path, chosen=NO_PATCHES)
         return Vectors(
             base=_unit(seen.base_cls, num_views, self.base_projector, self.base_predictor),
             auxiliary=_unit(

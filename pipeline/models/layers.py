@@ -57,3 +57,9 @@ class Mlp(nn.Module):
         if norm is None:
             return kernels.mlp(x, *layers)
         return kernels.normed_mlp(x, norm.weight, norm.bias, norm.eps, *layers)
+
+    def mean(self, x: jt.Var, norm: LayerNorm) -> jt.Var:
+        """x (B, h, w, in_dim) -> mean over the positions of self(x, norm) (B, out_dim)."""
+        positions = x.reshape(x.shape[0], -1, x.shape[-1])
+        layers = self.expand.weight, self.expand.bias, self.contract.weight, self.contract.bias
+        return kernels.normed_mlp_mean(positions, norm.weight, norm.bias, norm.eps, *layers)

@@ -10,7 +10,7 @@ from jittor import nn
 
 from pipeline import kernels
 from pipeline.config.backbone import BackboneConfig
-from pipeline.models.encoder import Tokens
+from pipeline.models.encoder import ChosenTokens, Tokens
 from pipeline.models.input_channels import input_channels
 from pipeline.models.layers import LayerNorm, Linear, Mlp
 from pipeline.weights.position_grid import grid_resampling
@@ -46,6 +46,12 @@ class Block(nn.Module):
         """x (B, N + 1, D); drop_path_scales (2, B): stochastic depth's factors of the two branches."""
         return kernels.transformer_block(
             x, self._weights(), self.attention.num_heads, self.norm_attention.eps, drop_path_scales
+        )
+
+    def of_rows(self, x: jt.Var, rows: jt.Var, drop_path_scales: jt.Var | None = None) -> jt.Var:
+        """The rows (P,) of the block's (B (N + 1), D) output: (P, D)."""
+        return kernels.transformer_block_rows(
+            x, rows, self._weights(), self.attention.num_heads, self.norm_attention.eps, drop_path_scales
         )
 
     def _weights(self) -> kernels.BlockWeights:
@@ -102,6 +108,38 @@ class VisionTransformer(nn.Module):
         normed = self.norm(x)
         feature_map = x[:, self.num_before :].reshape(x.shape[0], *grid, x.shape[2])
         return Tokens(cls=normed[:, 0], patches=normed[:, self.num_before :], feature_map=feature_map)
+
+    def chosen_tokens(
+        self,
+        images: jt.Var,
+        chosen: np.ndarray,
+        mask: jt.Var | None = None,
+        drop_path_scales: jt.Var | None = None,
+        *,
+        with_map: bool,
+    ) -> ChosenTokens:
+        """See `Encoder`. Without the map, most of the last block is computed for CLS and chosen patches."""
+        x, grid = self.embed(images, mask)
+        batch, num_tokens, dim = x.shape
+        last = self.depth - 1
+        scales = [
+            None if drop_path_scales is None else drop_path_scales[index] for index in range(self.depth)
+        ]
+        for index in range(last):
+            x = self.blocks[index](x, scales[index])
+        image, patch = np.divmod(chosen, grid[0] * grid[1])
+        cls_rows = np.arange(batch) * num_tokens
+        rows = np.concatenate([cls_rows, image * num_tokens + self.num_before + patch])
+        rows = jt.array(rows.astype(np.int32))
+        feature_map = None
+        if with_map:
+            x = self.blocks[last](x, scales[last])
+            feature_map = x[:, self.num_before :].reshape(batch, *grid, dim)
+            tokens = kernels.gather_rows(x.reshape(-1, dim), rows)
+        else:
+            tokens = self.blocks[last].of_rows(x, rows, scales[last])
+        normed = self.norm(tokens)
+        return ChosenTokens(normed[:batch], normed[batch:] if len(chosen) else None, feature_map)
 
     def visible_tokens(
         self, images: jt.Var, visible: np.ndarray, drop_path_scales: jt.Var | None = None

@@ -4,6 +4,7 @@
 #include "chunks.h"
 #include "column_sums.h"
 #include "kernels.h"
+#include "linear_rows.h"
 #include "norm_rows.h"
 #include "products.h"
 
@@ -20,9 +21,18 @@ using Kept = hssl::BlockKept<float>;
 using Sizes = hssl::BlockSizes;
 using Weights = hssl::BlockWeights;
 
+struct Layers {
+    hssl::LayerWeight qkv, out;
+    hssl::MlpLayers mlp;
+};
+
 void forward(const Sizes& s, double eps, const float* x, const float* path_scales, const Weights& w, float* y,
              const Kept& kept) {
-    const long c = s.channels, h = s.hidden;
+    const long c = s.channels, h = s.hidden, all_rows = s.images * s.tokens;
+    static Layers layers;  // kept between calls; every call ends before the next one
+    layers.qkv.set(all_rows, 3 * c, c, w.qkv_weight);
+    layers.out.set(all_rows, c, c, w.out_weight);
+    layers.mlp.set(all_rows, s.mlp(), w.mlp());
     hssl::each_chunk(s.images, s.tokens, hssl::threads_for(s.images, s.tokens), [&](int, long image, long images) {
         const long rows = images * s.tokens, first = image * s.tokens;
         Arena arena(rows * (7 * c + 2 * h + 4 + s.heads));
@@ -34,11 +44,13 @@ void forward(const Sizes& s, double eps, const float* x, const float* path_scale
         float *normed = arena.take(rows * c), *branch = arena.take(rows * c), *hidden = arena.take(rows * h);
         const float *in = x + first * c, *scales = path_scales ? path_scales + image : nullptr;
         hssl_layer_norm(rows, c, eps, in, w.norm1_weight, w.norm1_bias, normed, moments1);
-        hssl_linear(rows, 3 * c, c, normed, w.qkv_weight, w.qkv_bias, qkv);
+        layers.qkv.multiply(rows, normed, qkv);
+        hssl::add_bias(rows, 3 * c, w.qkv_bias, qkv);
         hssl_attention(images, s.tokens, s.heads, s.depth(), qkv, attended, log_sums);
-        hssl_linear(rows, c, c, attended, w.out_weight, w.out_bias, branch);
+        layers.out.multiply(rows, attended, branch);
+        hssl::add_bias(rows, c, w.out_bias, branch);
         add_branch(rows, c, s.tokens, in, branch, scales, middle);
-        hssl::normed_mlp_rows(rows, s.mlp(), eps, middle, w.mlp(), branch, moments2, z, normed, hidden);
+        hssl::normed_mlp_rows(rows, s.mlp(), eps, middle, w.mlp(), layers.mlp, branch, moments2, z, normed, hidden);
         add_branch(rows, c, s.tokens, middle, branch, scales ? scales + s.images : nullptr, y + first * c);
     });
 }

@@ -54,6 +54,18 @@ void hssl_normed_mlp_rounded_gradient(long rows, long in_dim, long hidden_dim, l
                                       float* expand_grad, float* expand_bias_grad, float* contract_grad,
                                       float* contract_bias_grad);
 
+// mean (images, out) = mean over an image's positions of GELU(linear(norm(x))), x (images, positions, in); moments as of
+// hssl_layer_norm, z (rows, out) before GELU: both are outputs for the gradient, or null without a gradient.
+void hssl_normed_gelu_mean(long images, long positions, long in_dim, long out_dim, double eps, const float* x,
+                           const float* norm_weight, const float* norm_bias, const float* weight, const float* bias,
+                           float* mean, float* moments, float* z);
+
+void hssl_normed_gelu_mean_gradient(long images, long positions, long in_dim, long out_dim, const float* mean_grad,
+                                    const float* x, const float* norm_weight, const float* norm_bias,
+                                    const float* weight, const float* moments, const float* z, float* x_grad,
+                                    float* norm_weight_grad, float* norm_bias_grad, float* weight_grad,
+                                    float* bias_grad);
+
 // A pre-norm transformer block: x, y (images, tokens, channels), path_scales (2, images) or null; the weights as in
 // `kernels.BlockWeights`. For the gradient it leaves qkv (rows, 3 channels), attended (rows, channels), log_sums as
 // of hssl_attention, middle (rows, channels): x after the attention, z (rows, hidden) before GELU, moments (2, rows,

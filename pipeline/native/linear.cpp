@@ -2,6 +2,7 @@
 #include "chunks.h"
 #include "column_sums.h"
 #include "kernels.h"
+#include "linear_rows.h"
 #include "products.h"
 #include "vector_math.h"
 
@@ -9,47 +10,59 @@ using hssl::multiply;
 
 namespace {
 
-// Calls visit(first row, number of rows): each thread with rows of its own, unless factors are rounded: then the weight
-// would be rounded for each chunk.
+hssl::LayerWeight layer;  // kept between calls; every call ends before the next one
+
+// Calls visit(rows, first row, product (rows, out_dim) of x and weight): each thread with rows of its own, unless factors
+// are rounded: then the weight would be rounded for each chunk.
 template <class Visit>
-void each_rows(long rows, Visit visit) {
-    const int threads = hssl::factors_are_rounded() ? 0 : hssl::threads_for(rows, 1);
-    hssl::each_chunk(rows, 1, threads, [&](int, long first, long count) { visit(first, count); });
+void each_product(long rows, long out_dim, long in_dim, const float* x, const float* weight, float* y, Visit visit) {
+    const bool rounds = hssl::factors_are_rounded();
+    if (!rounds) layer.set(rows, out_dim, in_dim, weight);
+    hssl::each_chunk(rows, 1, rounds ? 0 : hssl::threads_for(rows, 1), [&](int, long first, long count) {
+        const float* in = x + first * in_dim;
+        float* out = y + first * out_dim;
+        if (rounds) multiply('N', 'T', count, out_dim, in_dim, in, weight, out);
+        else layer.multiply(count, in, out);
+        visit(count, first, out);
+    });
 }
 
 }  // namespace
 
+void hssl::add_bias(long rows, long columns, const float* bias, float* y) {
+#pragma omp parallel for schedule(static)
+    for (long i = 0; i < rows; i++) {
+        float* row = y + i * columns;
+#pragma omp simd
+        for (long j = 0; j < columns; j++) row[j] += bias[j];
+    }
+}
+
+void hssl::add_bias_gelu(long rows, long columns, const float* bias, float* z, float* y) {
+#pragma omp parallel for schedule(static)
+    for (long i = 0; i < rows; i++) {
+        float *before = z + i * columns, *after = y + i * columns;
+#pragma omp simd
+        for (long j = 0; j < columns; j++) {
+            float bell;
+            const float value = before[j] + bias[j];
+            before[j] = value;
+            after[j] = value * hssl::normal_cdf(value, bell);
+        }
+    }
+}
+
 void hssl_linear(long rows, long out_dim, long in_dim, const float* x, const float* weight, const float* bias,
                  float* y) {
-    if (bias == nullptr) return multiply('N', 'T', rows, out_dim, in_dim, x, weight, y);
-    each_rows(rows, [&](long first, long count) {
-        float* out = y + first * out_dim;
-        multiply('N', 'T', count, out_dim, in_dim, x + first * in_dim, weight, out);
-#pragma omp parallel for schedule(static)
-        for (long i = 0; i < count; i++) {
-            float* row = out + i * out_dim;
-#pragma omp simd
-            for (long j = 0; j < out_dim; j++) row[j] += bias[j];
-        }
+    each_product(rows, out_dim, in_dim, x, weight, y, [&](long count, long, float* out) {
+        if (bias != nullptr) hssl::add_bias(count, out_dim, bias, out);
     });
 }
 
 void hssl_linear_gelu(long rows, long out_dim, long in_dim, const float* x, const float* weight, const float* bias,
                       float* z, float* y) {
-    each_rows(rows, [&](long first, long count) {
-        float *of_product = z + first * out_dim, *of_gelu = y + first * out_dim;
-        multiply('N', 'T', count, out_dim, in_dim, x + first * in_dim, weight, of_product);
-#pragma omp parallel for schedule(static)
-        for (long i = 0; i < count; i++) {
-            float *before = of_product + i * out_dim, *after = of_gelu + i * out_dim;
-#pragma omp simd
-            for (long j = 0; j < out_dim; j++) {
-                float bell;
-                const float value = before[j] + bias[j];
-                before[j] = value;
-                after[j] = value * hssl::normal_cdf(value, bell);
-            }
-        }
+    each_product(rows, out_dim, in_dim, x, weight, z, [&](long count, long first, float* out) {
+        hssl::add_bias_gelu(count, out_dim, bias, out, y + first * out_dim);
     });
 }
 

@@ -4,6 +4,7 @@
 #include "chunks.h"
 #include "column_sums.h"
 #include "kernels.h"
+#include "linear_rows.h"
 #include "norm_rows.h"
 #include "products.h"
 #include "vector_math.h"
@@ -36,11 +37,13 @@ void gelu_and_gradient(long rows, long columns, const float* z, float* y, float*
 
 }  // namespace
 
-void hssl::normed_mlp_rows(long rows, const MlpSizes& s, double eps, const float* x, const MlpWeights& w, float* y,
-                           float* moments, float* z, float* normed, float* hidden) {
+void hssl::normed_mlp_rows(long rows, const MlpSizes& s, double eps, const float* x, const MlpWeights& w,
+                           const MlpLayers& layers, float* y, float* moments, float* z, float* normed, float* hidden) {
     hssl_layer_norm(rows, s.in, eps, x, w.norm_weight, w.norm_bias, normed, moments);
-    hssl_linear_gelu(rows, s.hidden, s.in, normed, w.expand, w.expand_bias, z, hidden);
-    hssl_linear(rows, s.out, s.hidden, hidden, w.contract, w.contract_bias, y);
+    layers.expand.multiply(rows, normed, z);
+    add_bias_gelu(rows, s.hidden, w.expand_bias, z, hidden);
+    layers.contract.multiply(rows, hidden, y);
+    add_bias(rows, s.out, w.contract_bias, y);
 }
 
 void hssl::normed_mlp_gradient_rows(long rows, const MlpSizes& s, const float* y_grad, const float* x,
@@ -63,12 +66,15 @@ void hssl_normed_mlp(long rows, long in_dim, long hidden_dim, long out_dim, doub
                      const float* contract, const float* contract_bias, float* y, float* moments, float* z) {
     const MlpSizes s{in_dim, hidden_dim, out_dim};
     const MlpWeights w{norm_weight, norm_bias, expand, expand_bias, contract, contract_bias};
+    static hssl::MlpLayers layers;  // kept between calls; every call ends before the next one
+    layers.set(rows, s, w);
     hssl::each_chunk(rows, 1, hssl::threads_for(rows, 1), [&](int, long first, long count) {
         Arena arena(count * (s.in + 2 * s.hidden + 2));
         float *normed = arena.take(count * s.in), *hidden = arena.take(count * s.hidden);
         float *of_norm = moments ? moments + 2 * first : arena.take(2 * count),
               *before = z ? z + first * s.hidden : arena.take(count * s.hidden);
-        hssl::normed_mlp_rows(count, s, eps, x + first * s.in, w, y + first * s.out, of_norm, before, normed, hidden);
+        hssl::normed_mlp_rows(count, s, eps, x + first * s.in, w, layers, y + first * s.out, of_norm, before, normed,
+                              hidden);
     });
 }
 

@@ -91,15 +91,6 @@ void hssl::norm_rounded_again(long rows, long channels, const float* x, const fl
     });
 }
 
-void hssl::add_bias(long rows, long columns, const float* bias, float* y) {
-#pragma omp parallel for schedule(static)
-    for (long i = 0; i < rows; i++) {
-        float* row = y + i * columns;
-#pragma omp simd
-        for (long j = 0; j < columns; j++) row[j] += bias[j];
-    }
-}
-
 void hssl::rounded_mlp_rows(long rows, const MlpSizes& s, double eps, const float* x, const MlpWeights& w,
                             const PackedLayers& layers, float* y, float* moments, Rounded* z, Rounded* normed,
                             Rounded* hidden, float* product) {

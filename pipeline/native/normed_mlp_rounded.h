@@ -2,6 +2,7 @@
 // sums are float32.
 #pragma once
 
+#include "linear_rows.h"
 #include "normed_mlp.h"
 #include "products.h"
 #include "rounding.h"
@@ -29,9 +30,6 @@ void norm_rounded(long rows, long channels, double eps, const float* x, const fl
 // The same from the moments that it was computed with before.
 void norm_rounded_again(long rows, long channels, const float* x, const float* weight, const float* bias,
                         const float* moments, Rounded* normed);
-
-// y (rows, columns) grows by bias (columns).
-void add_bias(long rows, long columns, const float* bias, float* y);
 
 // y = MLP(norm(x)); z: hidden values before GELU; room to work in: normed (rows, in), hidden (rows, hidden), and
 // product (rows, hidden).

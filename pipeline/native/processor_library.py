@@ -29,6 +29,7 @@ _PRODUCT_SOURCES = (
     "conv_norm.cpp",
     "convolution.cpp",
     "linear.cpp",
+    "normed_mean.cpp",
     "normed_mlp.cpp",
     "normed_mlp_rounded.cpp",
     "products.cpp",

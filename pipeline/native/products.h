@@ -23,6 +23,22 @@ void multiply_exact(char transpose_a, char transpose_b, long rows, long columns,
 void multiply_rounded(char transpose_a, char transpose_b, long rows, long columns, long inner, const Rounded* a,
                       const Rounded* b, float* c, bool add);
 
+// A linear layer's weight as the right factor of many products in float32. One for each layer and caller, kept between
+// calls.
+class LayerWeight {
+  public:
+    // weight (out, in), for products with so many rows in all. One thread at a time, outside of parallel regions.
+    void set(long rows, long out, long in, const float* weight);
+
+    // y (rows, out) = x (rows, in) weight^T. By any thread.
+    void multiply(long rows, const float* x, float* y) const;
+
+  private:
+    long out_ = 0, in_ = 0;
+    const float* weight_ = nullptr;
+    std::vector<float> transposed_;  // empty: weight_ is used as it is
+};
+
 // A right factor of many products: rounded, and in the order in which oneDNN reads it fastest.
 class PackedFactor {
   public:

@@ -15,9 +15,9 @@ from pipeline.training.random_generators import Purpose, generator
 
 @dataclass(frozen=True)
 class DropPathMasks:
-    """Stochastic depth of the student's forward passes: of global crops, and of local crops if any."""
+    """Stochastic depth of the student's passes: of global and of local crops; None: nothing is dropped."""
 
-    global_crops: DropPathScales
+    global_crops: DropPathScales | None
     local_crops: DropPathScales | None
 
 
@@ -45,11 +45,14 @@ def draw_drop_path(
 
 
 def microbatch_drop_path(scales: dict[str, np.ndarray], index: int, num_microbatches: int) -> DropPathMasks:
-    """The part of `draw_drop_path`'s result for microbatch `index` of `num_microbatches`."""
+    """The part of `draw_drop_path`'s result for microbatch `index` of `num_microbatches`.
+
+    None in place of factors that are all 1: no operator multiplies by them.
+    """
 
     def of(views: str) -> DropPathScales | None:
         base, auxiliary = scales[f"{views} base"], scales[f"{views} auxiliary"]
-        if not base.shape[2]:
+        if (base == 1).all() and (auxiliary == 1).all():  # as those of no views are
             return None
         num_views, size = base.shape[2], base.shape[3] // num_microbatches
         images = slice(index * size, (index + 1) * size)

@@ -21,6 +21,7 @@ import numpy as np
 
 from pipeline import kernels
 from pipeline.config.models import ObjectiveConfig
+from pipeline.models.encoder import NO_PATCHES
 from pipeline.models.hssl import Encoding, HSSLNetwork
 from pipeline.models.projection_head import ProjectionHead, logits
 from pipeline.optim.schedules import Rates
@@ -52,7 +53,8 @@ def teacher_targets(
         head = teacher.projection_head
         prototypes = head.unit_prototypes()
         patch_prototypes = _patch_prototypes(head, prototypes)
-        encoding = teacher.encode(as_variable(batch.flat_global_crops))
+        chosen = None if patches or head.norms_rows else NO_PATCHES
+        encoding = teacher.encode(as_variable(batch.flat_global_crops), chosen=chosen)
         cls_logits = logits(_cls_vectors(head, encoding), prototypes)
         hidden = patch_probs = mean_patch_logits = None
         if patches:
@@ -113,9 +115,15 @@ def hssl_losses(
     prototypes = head.unit_prototypes()
     num_global, num_images = batch.masks.shape[:2]
     masks = jt.array(batch.flat_masks) if config.patches_hidden else None
-    encodings = [student.encode(as_variable(batch.flat_global_crops), masks, drop_path.global_crops)]
+    hidden = NO_PATCHES if targets.hidden is None else targets.hidden.rows
+    # A batch norm in the projection sees all patches.
+    of_global, of_local = (None, None) if head.norms_rows else (hidden, NO_PATCHES)
+    encodings = [
+        student.encode(as_variable(batch.flat_global_crops), masks, drop_path.global_crops, chosen=of_global)
+    ]
     if len(batch.local_crops):
-        encodings.append(student.encode(as_variable(batch.flat_local_crops), None, drop_path.local_crops))
+        local = as_variable(batch.flat_local_crops)
+        encodings.append(student.encode(local, None, drop_path.local_crops, chosen=of_local))
     vectors = student_vectors(head, encodings, targets.hidden)
     pairs = cls_pairs(num_global, num_global + len(batch.local_crops), num_images)
 
@@ -143,24 +151,28 @@ def hssl_losses(
 def student_vectors(
     head: ProjectionHead, encodings: list[Encoding], hidden: MaskedPatches | None
 ) -> StudentVectors:
-    """Project the tokens of the student's passes, the one over global crops first."""
-    rows = None if hidden is None else jt.array(hidden.rows)
+    """Project the tokens of the student's passes, the one over global crops first.
+
+    Args:
+        encodings: with the hidden patches alone, or with all of them if a batch norm sees them.
+        hidden: the hidden patches, if they have a loss.
+    """
     auxiliary_cls = [encoding.auxiliary_cls for encoding in encodings]
     has_auxiliary, hidden_patches = head.auxiliary is not None, None
     if head.norms_rows:  # each pass is one batch for the norm, as in the teacher
         passes = [head.base_tokens(encoding.base_cls, encoding.base_patches) for encoding in encodings]
         base = _joined([cls for cls, _ in passes])
         auxiliary = _joined([head.auxiliary(cls) for cls in auxiliary_cls]) if has_auxiliary else None
-        if rows is not None:
-            hidden_patches = kernels.gather_rows(passes[0][1], rows)
+        if hidden is not None:
+            hidden_patches = kernels.gather_rows(passes[0][1], jt.array(hidden.rows))
     else:
         # In one pass: each pass would have gradients of the whole MLP.
-        base_rows = [encoding.base_cls for encoding in encodings]
-        num_cls = sum(len(cls) for cls in base_rows)
-        if rows is not None:
-            base_rows.append(kernels.gather_rows(_rows(encodings[0].base_patches), rows))
-        base = head.base(_joined(base_rows))
-        if rows is not None:
+        rows = [encoding.base_cls for encoding in encodings]
+        num_cls = sum(len(cls) for cls in rows)
+        if hidden is not None:
+            rows.append(encodings[0].base_patches)
+        base = head.base(_joined(rows))
+        if hidden is not None:
             base, hidden_patches = base[:num_cls], base[num_cls:]
         auxiliary = head.auxiliary(_joined(auxiliary_cls)) if has_auxiliary else None
     return StudentVectors(base, auxiliary, hidden_patches)

@@ -73,7 +73,7 @@ def cases(rng: np.random.Generator) -> dict[str, KernelCase]:
     def normal(*shape: int, scale: float = 1.0) -> np.ndarray:
         return scale * rng.normal(size=shape)
 
-    rows = np.array([3, 3, 0, 66, 3], np.int32)
+    rows, tokens = (np.array(each, np.int32) for each in ([3, 3, 0, 66, 3], [0, 53, 18, 7, 18]))
     mask = rng.random((3, 9)) < 0.4
     scales = np.where(rng.random((2, 3)) < 0.4, 0, 1.25)
     heads, side = 2, 8
@@ -181,6 +181,14 @@ def cases(rng: np.random.Generator) -> dict[str, KernelCase]:
             [normal(67, 33), *norm, *layers],
             multiplies=True,
         ),
+        "normed_mlp_mean": KernelCase(
+            lambda x, g, b, *of_layers: kernels.normed_mlp_mean(x, g, b, _EPS, *of_layers),
+            lambda x, g, b, *of_layers: references.mlp(references.layer_norm(x, g, b), *of_layers).mean(
+                axis=1
+            ),
+            [normal(5, 67, 33), *norm, *layers],
+            multiplies=True,
+        ),
         "pixel_cross_entropy": KernelCase(
             lambda x: kernels.pixel_cross_entropy(x, jt.array(label_maps), 500.0),
             references.pixel_cross_entropy(label_maps, 500.0),
@@ -252,6 +260,14 @@ def cases(rng: np.random.Generator) -> dict[str, KernelCase]:
                 x, kernels.BlockWeights(*given), heads, _EPS, of(scales)
             ),
             references.transformer_block(heads, scales),
+            [normal(3, 18, width), *block],
+            multiplies=True,
+        ),
+        "transformer_block_rows": KernelCase(
+            lambda x, *given: kernels.transformer_block_rows(
+                x, of(tokens), kernels.BlockWeights(*given), heads, _EPS, of(scales)
+            ),
+            lambda *given: references.transformer_block(heads, scales)(*given).reshape(-1, width)[tokens],
             [normal(3, 18, width), *block],
             multiplies=True,
         ),

@@ -31,6 +31,14 @@ class BlockClass(Protocol):
     def __call__(self, config: AuxiliaryHeadConfig, feature_map: FeatureMap, index: int) -> nn.Module: ...
 
 
+class PooledBlock(nn.Module):
+    """Base class of blocks that give the mean over positions of their output for less than the output."""
+
+    def pooled(self, x: jt.Var, path_scale: jt.Var | None = None) -> jt.Var:
+        """x (B, h, w, D), path_scale (B,) -> mean over positions of the block's output (B, D)."""
+        raise NotImplementedError
+
+
 class AuxiliaryHead(nn.Module):
     """Feature map (B, h, w, D) of the backbone -> auxiliary CLS vector (B, D).
 
@@ -47,21 +55,32 @@ class AuxiliaryHead(nn.Module):
 
     def execute(self, feature_map: jt.Var, drop_path_scales: jt.Var | None = None) -> jt.Var:
         """drop_path_scales: (depth, B) float32 or None."""
-        x = self.mixed(feature_map, drop_path_scales)
-        tokens = x.reshape(x.shape[0], -1, x.shape[-1])
-        return self.norm(kernels.mean_positions(tokens))
+        last = len(self.blocks) - 1
+        if not isinstance(self.blocks[last], PooledBlock):
+            return self.norm(mean_over_map(self.mixed(feature_map, drop_path_scales)))
+        x = self._after(last, feature_map, drop_path_scales)
+        scale = None if drop_path_scales is None else drop_path_scales[last]
+        return self.norm(self.blocks[last].pooled(x, scale))
 
     def mixed(self, feature_map: jt.Var, drop_path_scales: jt.Var | None = None) -> jt.Var:
         """The head's own map (B, h, w, D), before pool and norm."""
-        x = feature_map
-        for index, block in enumerate(self.blocks):
-            x = block(x, None if drop_path_scales is None else drop_path_scales[index])
+        return self._after(len(self.blocks), feature_map, drop_path_scales)
+
+    def _after(self, num_blocks: int, x: jt.Var, drop_path_scales: jt.Var | None) -> jt.Var:
+        """The map after so many blocks."""
+        for index in range(num_blocks):
+            x = self.blocks[index](x, None if drop_path_scales is None else drop_path_scales[index])
         return x
 
 
 def auxiliary_head(config: AuxiliaryHeadConfig, feature_map: FeatureMap) -> AuxiliaryHead:
     """The head of `config`, at the width and on the grid of `feature_map`."""
     return AuxiliaryHead(resolve_name(BLOCKS[config.kind].block), config, feature_map)
+
+
+def mean_over_map(x: jt.Var) -> jt.Var:
+    """(B, h, w, D) -> (B, D)."""
+    return kernels.mean_positions(x.reshape(x.shape[0], -1, x.shape[-1]))
 
 
 def joined(x: jt.Var, branch: jt.Var, *, shortcut: bool, path_scale: jt.Var | None) -> jt.Var:

@@ -5,11 +5,11 @@ from jittor import nn
 
 from pipeline import kernels
 from pipeline.config.models import AuxiliaryHeadConfig
-from pipeline.models.auxiliary_heads.base import FeatureMap, joined
+from pipeline.models.auxiliary_heads.base import FeatureMap, PooledBlock, joined, mean_over_map
 from pipeline.models.layers import LayerNorm, Mlp
 
 
-class ConvNeXtBlock(nn.Module):
+class ConvNeXtBlock(PooledBlock):
     """Depthwise convolution, norm, 4x MLP; the residual connection is optional.
 
     Source: HSSL released code (vision_transformer_hssl): no layer scale.
@@ -27,6 +27,13 @@ class ConvNeXtBlock(nn.Module):
         """x (B, h, w, D) -> same shape; path_scale (B,)."""
         branch = self.mlp(self.conv(x), self.norm)
         return joined(x, branch, shortcut=self.shortcut, path_scale=path_scale)
+
+    def pooled(self, x: jt.Var, path_scale: jt.Var | None = None) -> jt.Var:
+        """x (B, h, w, D), path_scale (B,) -> (B, D); the MLP's second layer sees one vector of each image."""
+        branch = self.mlp.mean(self.conv(x), self.norm)
+        if not self.shortcut:
+            return branch
+        return mean_over_map(x) + (branch if path_scale is None else branch * path_scale.reshape(-1, 1))
 
 
 class DepthwiseConv(nn.Module):

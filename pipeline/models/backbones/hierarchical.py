@@ -8,11 +8,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 
 import jittor as jt
+import numpy as np
 from jittor import nn
 
 from pipeline import kernels
 from pipeline.config.backbone import BackboneConfig
-from pipeline.models.encoder import Tokens
+from pipeline.models.encoder import ChosenTokens, Tokens
 from pipeline.models.input_channels import input_channels
 from pipeline.models.layers import LayerNorm, Linear
 
@@ -70,6 +71,21 @@ class HierarchicalEncoder(nn.Module, ABC):
         feature_map = self.channels_last(x)
         cls, patches = self.pooled(feature_map)
         return Tokens(cls=cls, patches=patches, feature_map=feature_map)
+
+    def chosen_tokens(
+        self,
+        images: jt.Var,
+        chosen: np.ndarray,
+        mask: jt.Var | None = None,
+        drop_path_scales: jt.Var | None = None,
+        *,
+        with_map: bool,
+    ) -> ChosenTokens:
+        """See `Encoder`: the pooled vector needs every position, so that all of them are computed."""
+        tokens = self(images, mask, drop_path_scales)
+        rows = tokens.patches.reshape(-1, self.dim)
+        patches = kernels.gather_rows(rows, jt.array(chosen)) if len(chosen) else None
+        return ChosenTokens(tokens.cls, patches, tokens.feature_map if with_map else None)
 
     def features(self, images: jt.Var, num_blocks: int) -> tuple[jt.Var, jt.Var]:
         """See `Encoder`: each block's map is pooled with the one final norm.

@@ -8,7 +8,7 @@ from pipeline.config.backbone import BASES
 from pipeline.config.experiment import ARMS, Experiment
 from pipeline.config.models import AUXILIARY_HEADS
 from pipeline.costs import pretraining
-from pipeline.costs.pretraining import expected_hidden, step_operations
+from pipeline.costs.pretraining import expected_hidden, step_operations, unneeded_operations
 from tests.pipeline.costs.torch_counter import counted
 from tests.pipeline.pretrain.small_run import SMALL_METHODS, a_batch_of_method, config_of_method, small_config
 
@@ -35,7 +35,7 @@ def test_a_step_of_ibot_by_hand():
     qkv, out, expand, contract = 2 * (5 * 2 * 6), 2 * (5 * 2 * 2), 2 * (5 * 2 * 8), 2 * (5 * 8 * 2)
     attention = 2 * (5 * 2 * 5) + 2 * (5 * 5 * 2)
     block = qkv + out + expand + contract + attention
-    head = 2 * (4 * 9 * 2) + 2 * (4 * 2 * 8) + 2 * (4 * 8 * 2)
+    head = 2 * (4 * 9 * 2) + 2 * (4 * 2 * 8) + 2 * (1 * 8 * 2)  # its last layer maps one mean of each crop
     to_bottleneck, to_prototypes = 2 * (2 * 3 + 3 * 5), 2 * (5 * 7)
     hidden = 3
     student = (
@@ -52,6 +52,14 @@ def test_a_step_of_ibot_by_hand():
     small = linear + 2 * 2 * (2 * 2 * 2) + 2 * (9 * 2 + 2 * 8 + 8 * 2)
     small = 3 * (small + 2 * (to_bottleneck + to_prototypes)) + 2 * embedding / 4
     assert step_operations(local, hidden) == student + teacher + 2 * small
+    # Without a head, the last block computes CLS and the hidden patches alone behind its attention: 2 and 3
+    # of 10 tokens. All 10 in the teacher, which projects its patches.
+    alone = config.model_copy(update={"auxiliary_head": None})
+    whole = 3 * (2 * block + (2 + hidden) * (to_bottleneck + to_prototypes)) + 2 * 2 * embedding
+    saved = 3 * 5 * 2 * (2 * 2 + 2 * 8 + 8 * 2)
+    assert unneeded_operations(alone, hidden) == saved
+    teacher_alone = teacher - 2 * head
+    assert step_operations(alone, hidden) == whole - saved + teacher_alone
     # DINO: no patch is projected.
     dino = config.model_copy(update={"objective": config.objective.model_copy(update={"patch_weight": 0.0})})
     patches = 3 * hidden * (to_bottleneck + to_prototypes) + 8 * to_bottleneck + (hidden + 1) * to_prototypes
@@ -96,7 +104,8 @@ def test_methods_as_counted(jt, rng, monkeypatch, name, head):
     def step():
         losses(student, teacher, config, wide)["total"].backward()
 
-    assert step_operations(config) == counted(step)
+    # The oracle's networks return every token.
+    assert step_operations(config) + unneeded_operations(config) == counted(step)
 
 
 def test_every_arm_base_and_head_has_a_count():

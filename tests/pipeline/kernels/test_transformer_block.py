@@ -32,6 +32,24 @@ def test_values_and_gradients(kernels, jt, check, rng, size, dropped):
     check(run, references.transformer_block(heads, scales), drawn(rng, *size), tolerance=2e-5)
 
 
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("dropped", [False, True])
+def test_some_rows(kernels, jt, check, rng, size, dropped):
+    """Some of them twice, most of them not at all."""
+    images, tokens, width, heads = size[:4]
+    scales = np.where(rng.random((2, images)) < 0.4, 0, 1.25) if dropped else np.ones((2, images))
+    given = jt.array(scales.astype(np.float32)) if dropped else None
+    rows = rng.integers(0, images * tokens, max(2, images * tokens // 3)).astype(np.int32)
+    rows[-1] = rows[0]
+    whole = references.transformer_block(heads, scales)
+
+    def run(x, *weights):
+        block = kernels.BlockWeights(*weights)
+        return kernels.transformer_block_rows(x, jt.array(rows), block, heads, 1e-6, given)
+
+    check(run, lambda *all_: whole(*all_).reshape(-1, width)[rows], drawn(rng, *size), tolerance=2e-5)
+
+
 def test_a_dropped_branch_leaves_the_rows_alone(kernels, jt, rng):
     arrays = [a.astype(np.float32) for a in drawn(rng, 2, 5, 8, 2, 16)]
     x, *weights = map(jt.array, arrays)

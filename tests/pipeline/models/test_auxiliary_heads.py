@@ -18,6 +18,24 @@ def test_pools_first_and_normalises_after(jt, rng, kind):
     assert np.abs(found - centred / pooled.std(axis=1, keepdims=True)).max() < 1e-3
 
 
+@pytest.mark.parametrize("depth", [1, 3])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_vector_is_the_norm_of_the_maps_mean(jt, rng, kind, depth):
+    """Values and gradients, with stochastic depth; a head may never compute its last map."""
+    head = scrambled(build(kind, depth=depth, first_shortcut=True), rng)
+    feature_map, scales = jt.array(random_map(rng)), jt.array(rng.random((depth, 2)).astype(np.float32))
+    slopes = jt.array(rng.normal(size=(2, DIM)).astype(np.float32))
+    inputs = [feature_map, *head.parameters()]
+    mixed = head.mixed(feature_map, scales)
+    expected = head.norm(mixed.reshape(2, -1, DIM).sum(dim=1) / (mixed.shape[1] * mixed.shape[2]))
+    found = head(feature_map, scales)
+    np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-4, atol=1e-4)
+    pairs = zip(*(jt.grad((y * slopes).sum(), inputs) for y in (found, expected)), strict=True)
+    for one, other in pairs:
+        scale = np.abs(other.numpy()).max()
+        np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-3, atol=1e-4 * max(scale, 1))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_without_first_shortcut_no_identity_path_remains(jt, rng, kind):
     feature_map = random_map(rng)

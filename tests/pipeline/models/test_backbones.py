@@ -60,6 +60,36 @@ def test_pixels_of_a_masked_place_have_no_influence_anywhere(jt, rng, kind):
     assert np.abs(network(jt.array(beside), jt.array(mask)).cls.numpy() - seen[0].cls.numpy()).max() > 1e-5
 
 
+@pytest.mark.parametrize("chosen", [[], [5, 0, 0, 7]])
+@pytest.mark.parametrize("with_map", [False, True])
+@pytest.mark.parametrize("kind", SMALL)
+def test_chosen_tokens_are_those_of_a_whole_pass(jt, rng, kind, with_map, chosen):
+    """Values and gradients, with hidden patches and stochastic depth."""
+    network = build(base_config(kind), rng)
+    images = jt.array(random_images(rng))
+    mask = jt.array(np.arange(8).reshape(2, 2, 2) % 3 == 0)
+    scales = jt.array(rng.uniform(0.5, 1.5, (network.depth, 2, 2)).astype(np.float32))
+    whole = network(images, mask, scales)
+    rows = np.array(chosen, np.int32)
+    found = network.chosen_tokens(images, rows, mask, scales, with_map=with_map)
+    assert (found.feature_map is not None) == with_map
+    assert (found.patches is None) == (not chosen)
+    pairs = [(found.cls, whole.cls)]
+    if chosen:
+        pairs.append((found.patches, whole.patches.reshape(-1, network.dim)[jt.array(rows)]))
+    if with_map:
+        pairs.append((found.feature_map, whole.feature_map))
+    parameters, losses = network.parameters(), [0, 0]
+    for pair in pairs:
+        slopes = jt.array(rng.normal(size=pair[0].shape).astype(np.float32))
+        np.testing.assert_allclose(pair[0].numpy(), pair[1].numpy(), rtol=1e-4, atol=2e-5)
+        losses = [loss + (value * slopes).sum() for loss, value in zip(losses, pair, strict=True)]
+    gradients = (jt.grad(loss, parameters) for loss in losses)
+    for one, other in zip(*gradients, strict=True):
+        scale = max(np.abs(other.numpy()).max(), 1)
+        np.testing.assert_allclose(one.numpy(), other.numpy(), rtol=1e-3, atol=1e-4 * scale)
+
+
 @pytest.mark.parametrize("kind", SMALL)
 def test_an_all_false_mask_equals_no_mask(jt, rng, kind):
     network, image = build(base_config(kind), rng), jt.array(random_images(rng))
