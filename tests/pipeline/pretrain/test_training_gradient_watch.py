@@ -111,17 +111,17 @@ def test_with_another_optimiser_there_is_no_look(jt, looks, tiny_dataset, tmp_pa
 def test_a_share_that_goes_missing_in_a_later_pass_stops_the_run(
     jt, looks, tiny_dataset, tmp_path, monkeypatch, missing
 ):
-    from pipeline.kernels import cross_entropy
+    from pipeline.kernels.prototype_loss import _PrototypeCrossEntropy
     from pipeline.training.gradient_watch import GradientsDiffer
 
-    right, passes = cross_entropy._SoftCrossEntropy.grad, []
+    right, passes = _PrototypeCrossEntropy.grad, []
 
     def losing(operator, loss_grad):
         passes.append(operator)
         first, *others = right(operator, loss_grad)
         return (first * (1 - missing) if len(passes) > 3 else first, *others)
 
-    monkeypatch.setattr(cross_entropy._SoftCrossEntropy, "grad", losing)
+    monkeypatch.setattr(_PrototypeCrossEntropy, "grad", losing)
     message = (
         r"step [3-6]: the gradient of \S+ has norm \S+, that of plain operators \S+; they differ by 0\.\d+"
     )
