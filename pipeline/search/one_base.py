@@ -4,18 +4,23 @@ A candidate's networks are the same as when it is trained alone, whatever the me
 method also has without a head, foremost the base's, are shared tensors; each head's additions are its own.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import jittor as jt
+import numpy as np
 from jittor import nn
 
 from pipeline.config.stages import PretrainConfig
 from pipeline.config.studies import JointTrainingConfig
-from pipeline.models.encoder import Tokens
+from pipeline.models.encoder import ChosenTokens, Tokens
 from pipeline.models.hssl import EncodingNetwork
 from pipeline.pretrain.methods.method import Networks, method_of
 
 Parameters = dict[str, jt.Var]
+AnyTokens = Tokens | ChosenTokens
+Inputs = tuple[Any, ...]  # arrays, or None
+Shapes = tuple[tuple[int, ...] | None, ...]
 SHARED = "(shared)"  # cannot be a candidate's name
 
 
@@ -59,24 +64,30 @@ class BaseForward:
 
     def __init__(self, backbone: nn.Module):
         self.backbone = backbone
-        self._passes: list[tuple[tuple, Tokens]] = []
+        self._passes: list[tuple[str, Shapes, AnyTokens]] = []
 
-    def tokens(self, index: int, method: str, arguments: tuple) -> Tokens:
+    def tokens(
+        self, index: int, way: str, inputs: Inputs, compute: Callable[[], AnyTokens], *, global_alone: bool
+    ) -> AnyTokens:
         """The tokens of pass `index`, from 0.
 
         Args:
-            method: name of the backbone's method that computes the pass.
-            arguments: of that method.
+            way: how the pass is computed, for comparison.
+            inputs: images, mask and drop path, or what the way takes instead.
+            compute: called for the first candidate.
+            global_alone: whether no patches will be read, so that a pass computed in another way will do.
 
         Raises:
-            ValueError: another candidate made this pass with another method, or inputs of other shapes.
+            ValueError: another candidate made this pass in another way, or with inputs of other shapes.
         """
-        requested = (method, *(None if x is None else tuple(x.shape) for x in arguments))
+        shapes = tuple(None if x is None else tuple(x.shape) for x in inputs)
         if index == len(self._passes):
-            self._passes.append((requested, getattr(self.backbone, method)(*arguments)))
-        expected, tokens = self._passes[index]
-        if requested != expected:
-            raise ValueError(f"pass {index} of the base: expected {expected}, found {requested}")
+            self._passes.append((way, shapes, compute()))
+        first_way, expected, tokens = self._passes[index]
+        if shapes != expected or (way != first_way and not global_alone):
+            raise ValueError(
+                f"pass {index} of the base: expected {first_way} {expected}, found {way} {shapes}"
+            )
         return tokens
 
 
@@ -102,18 +113,39 @@ class _SharedBackbone:
     def __init__(self, base: BaseForward):
         self._base, self._num_calls = base, 0
 
-    def __call__(self, *arguments: jt.Var | None) -> Tokens:
-        return self._next("__call__", arguments)
+    def __call__(self, *inputs: jt.Var | None) -> Tokens:
+        return self._next("all tokens", inputs, lambda: self._base.backbone(*inputs))
 
-    def visible_tokens(self, *arguments: Any) -> Tokens:
+    def chosen_tokens(
+        self,
+        images: jt.Var,
+        chosen: np.ndarray,
+        mask: jt.Var | None = None,
+        drop_path_scales: jt.Var | None = None,
+        *,
+        with_map: bool,
+    ) -> ChosenTokens:
+        """See `Encoder.chosen_tokens`. Patches are asked for the first candidate alone, as their loss is."""
+
+        def compute() -> ChosenTokens:
+            backbone = self._base.backbone
+            return backbone.chosen_tokens(images, chosen, mask, drop_path_scales, with_map=with_map)
+
+        way, none = f"{len(chosen)} chosen tokens", len(chosen) == 0
+        tokens = self._next(way, (images, mask, drop_path_scales), compute, global_alone=none)
+        return ChosenTokens(tokens.cls, None if none else tokens.patches, tokens.feature_map)
+
+    def visible_tokens(self, *inputs: Any) -> Tokens:
         """See `VisionTransformer.visible_tokens`."""
-        return self._next("visible_tokens", arguments)
+        return self._next("visible tokens", inputs, lambda: self._base.backbone.visible_tokens(*inputs))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._base.backbone, name)
 
-    def _next(self, method: str, arguments: tuple) -> Tokens:
-        tokens = self._base.tokens(self._num_calls, method, arguments)
+    def _next(
+        self, way: str, inputs: Inputs, compute: Callable[[], AnyTokens], *, global_alone: bool = False
+    ) -> AnyTokens:
+        tokens = self._base.tokens(self._num_calls, way, inputs, compute, global_alone=global_alone)
         self._num_calls += 1
         return tokens
 

@@ -43,5 +43,7 @@ def test_cross_entropy_of_a_case_worked_by_hand(jt):
     student = jt.array(np.array([[temperature * np.log(3), 0.0]], np.float32))
     teacher = jt.array(np.array([[0.5, 0.5]], np.float32))
     zero = np.zeros(1, np.int32)
-    loss = cross_entropy(student, teacher, Pairs(zero, zero, np.array([2.0], np.float32)), temperature)
+    prototypes = jt.array(np.eye(2, dtype=np.float32))
+    pairs = Pairs(zero, zero, np.array([2.0], np.float32))
+    loss = cross_entropy(student, prototypes, teacher, pairs, temperature)
     assert loss.item() == pytest.approx(2 * -0.5 * (np.log(3 / 4) + np.log(1 / 4)), rel=1e-5)

@@ -96,13 +96,13 @@ def passes(monkeypatch):
     found = []
 
     def counting(made):
-        def counted(self, *arguments):
+        def counted(self, *arguments, **named):
             found.append(self)
-            return made(self, *arguments)
+            return made(self, *arguments, **named)
 
         return counted
 
-    for way in ("execute", "visible_tokens"):
+    for way in ("execute", "chosen_tokens", "visible_tokens"):
         monkeypatch.setattr(VisionTransformer, way, counting(getattr(VisionTransformer, way)))
     return found
 
