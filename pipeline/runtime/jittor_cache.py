@@ -150,7 +150,7 @@ def first_compile(folder: Path, compiler: str, library: Path | None) -> None:
     """
     started = time.monotonic()
     load_globally(library)
-    if metadata.version("jittor").startswith(joined_sources.JITTOR):
+    if compiled_headers.core_flags(folder) and metadata.version("jittor").startswith(joined_sources.JITTOR):
         import jittor_utils
 
         joined_sources.compile_joined(jittor_utils, folder)

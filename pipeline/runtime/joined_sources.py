@@ -46,9 +46,6 @@ _ALONE = {
     "var_holder.cc",
     "vtop.cc",
 }
-# Likewise where Jittor is compiled for a card: it has names there that others have too.
-_ALONE_ON_A_CARD = {"fetch_op.cc"}
-_FOR_A_CARD = "-DHAS_CUDA"
 # The same name for the constructor of an operator, in each file that makes one.
 _CONSTRUCTOR = re.compile(r"^static auto (make_\w+)\s*=", re.MULTILINE)
 _GIB_OF_A_COMPILER = 1.5
@@ -81,10 +78,8 @@ class Source:
 
 
 def parsed(command: str) -> Source:
-    """A command of Jittor: compiler, source, flags, -o, output; for nvcc, more flags."""
-    compiler, path, *rest = shlex.split(command)
-    before, (output, *after) = rest[: rest.index("-o")], rest[rest.index("-o") + 1 :]
-    flags = [*before, *after]
+    """A command of Jittor: compiler, source, flags, -o, output."""
+    compiler, path, *flags, _, output = shlex.split(command)
     if "-O2" in flags and (level := _lower_level(Path(path))):
         flags.append(level)
     return Source(Path(path), Path(output), (compiler, *flags))
@@ -110,8 +105,7 @@ def parts(sources: list[Source], most: int) -> list[list[Source]]:
     result: list[list[Source]] = []
     may_grow = False
     for source in sources:
-        names = _ALONE | _ALONE_ON_A_CARD if _FOR_A_CARD in source.command else _ALONE
-        alone = source.path.name in names or source.path.suffix != ".cc"
+        alone = source.path.name in _ALONE or source.path.suffix != ".cc"
         if may_grow and not alone and len(result[-1]) < most and result[-1][0].command == source.command:
             result[-1].append(source)
         else:

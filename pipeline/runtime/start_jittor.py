@@ -29,8 +29,8 @@ from pipeline.runtime import compiled_headers, environment, mpi
 from pipeline.runtime.cache import cache_root
 from pipeline.runtime.compiled_libraries import check_jittor, check_native, keep_digests_at_exit
 from pipeline.runtime.cuda import after_import, cudnn
+from pipeline.runtime.cuda.calling_operators import compile_calls_as_cpp
 from pipeline.runtime.cuda.cards import card_index, use_card
-from pipeline.runtime.cuda.operator_compiler import compile_operators_quickly
 from pipeline.runtime.cuda.setup import CudaSetup, CudaUnavailable, set_up_or_processor
 from pipeline.runtime.cuda.used import remember
 from pipeline.runtime.jittor_cache import (
@@ -145,7 +145,7 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
         compiled_headers.use_operator_headers(sys.modules["jittor"], folder, compiler)
         compile_operators_directly(sys.modules["jittor"], folder)
     else:
-        compile_operators_quickly(sys.modules["jittor"], folder, cuda.toolkit.nvcc)
+        compile_calls_as_cpp(sys.modules["jittor"], folder, cuda.toolkit.nvcc)
     remember(cuda)
     _set_threads(threads)
     keep_digests_at_exit()

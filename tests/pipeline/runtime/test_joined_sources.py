@@ -142,17 +142,6 @@ def test_neighbours_with_the_same_flags_are_joined(tmp_path):
     ]
 
 
-def test_what_has_other_names_on_a_card_is_alone_there(tmp_path):
-    commands = core(tmp_path, "ab")
-    commands.insert(1, commands[0].replace("a.cc", "fetch_op.cc"))
-    (tmp_path / "fetch_op.cc").write_text("")
-    on_a_card = [each.replace("-O1", "-O1 -DHAS_CUDA") for each in commands]
-    found = [
-        [len(part) for part in parts([parsed(each) for each in of], most=10)] for of in (commands, on_a_card)
-    ]
-    assert found == [[3], [1, 1, 1]]
-
-
 def test_a_command_is_read_as_a_shell_reads_it(tmp_path):
     source = parsed('"/a b/g++" "/c d/x.cc"  -I"/e f"  -O2   -c -o "/g h/x.cc.o"')
     assert source.compiled_from(source.path) == shlex.split(
@@ -161,12 +150,6 @@ def test_a_command_is_read_as_a_shell_reads_it(tmp_path):
     (tmp_path / "x.cc").write_text("static auto make_x = 1;\n")
     text = joined_text([parsed(f'g++ "{tmp_path}/x.cc" -c -o x.o')])
     assert text == f'#define make_x make_x_0\n#include "{tmp_path}/x.cc"\n#undef make_x\n'
-
-
-def test_a_command_of_nvcc_has_flags_behind_its_output():
-    source = parsed('"nvcc" "/c d/x.cu" -Xcompiler -fPIC -c -o "/g h/x.cu.o" -x cu -ccbin="/a b/g++"')
-    assert source.output == Path("/g h/x.cu.o")
-    assert source.command == ("nvcc", "-Xcompiler", "-fPIC", "-c", "-x", "cu", "-ccbin=/a b/g++")
 
 
 @pytest.mark.parametrize(
