@@ -61,10 +61,10 @@ def test_nothing_of_jittors_adds_in_batch_norms_of_ranks(jt, monkeypatch, tmp_pa
 
 @pytest.mark.slow
 def test_what_adds_is_seen(jt, tmp_path):
-    """On a processor, batch norms and biases are Jittor's own operators."""
+    """On a processor a sum of a detector's step is Jittor's own operator."""
     from benchmarks.dense_step import DenseStep
 
     if jt.flags.use_cuda:
         pytest.skip("a card has other operators")
     step = DenseStep({"task": "detection"}, tmp_path)
-    assert len(adding(jt, step.repeat)) > 3
+    assert adding(jt, step.repeat)
