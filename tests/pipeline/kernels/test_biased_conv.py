@@ -66,7 +66,7 @@ def test_a_gradient_of_the_layers_alone(kernels, jt, rng):
 
 def test_what_is_no_number_becomes_zero_behind_relu_alone(kernels, jt, rng):
     if kernels.current() == "plain":
-        pytest.skip("Jittor compiles its maximum with -Ofast, where what is not a number may stay (seen: AVX2)")
+        pytest.skip("Jittor compiles its maximum with -Ofast: what is no number may stay (seen: AVX2)")
     x, *layers = (a.astype(np.float32) for a in (table(rng, [(1, 4, 4)], 3), *layers_of(rng, 1, 2, 3, 3)))
     x[0, 0] = np.nan
     given = [jt.array(array) for array in (x, *layers)]
