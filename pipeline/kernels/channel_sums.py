@@ -97,12 +97,12 @@ class _BatchNorm(Operator):
         centred = x - self.mean.broadcast(x, _DIMS)
         self.variance = self._total(_sums(centred * centred)) / self._count
         self._slope = 1.0 / jt.sqrt(self.variance + self._eps)
-        self._saved = x, scale
+        self.saved = x, scale
         factor = scale * self._slope
         return centred * factor.broadcast(x, _DIMS) + shift.broadcast(x, _DIMS)
 
     def grad(self, out_grad: jt.Var) -> tuple[jt.Var, jt.Var, jt.Var]:
-        x, scale = self._saved
+        x, scale = self.saved
         normed = (x - self.mean.broadcast(x, _DIMS)) * self._slope.broadcast(x, _DIMS)
         # The parameters' gradients are this process's own: it is the mean of them that trains.
         shift_grad, scale_grad = _sums(out_grad), _sums(out_grad * normed)

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "strips.h"
+#include "transposition.h"
 
 using hssl::Rounded;
 
@@ -183,14 +184,12 @@ constexpr long kWorthTransposing = 1L << 62;
 #endif
 constexpr long kLargestTransposed = 1L << 22;  // 16 MiB: of 65536 prototypes there is no second copy
 
-// to (columns, rows) = from^T
-void transpose(long rows, long columns, const float* from, float* to) {
-    constexpr long kSide = 16;  // of a square: from its lines come from the cache but for the first time
+// to (columns, rows) = from^T, by all threads
+void transpose_whole(long rows, long columns, const float* from, float* to) {
+    constexpr long kRows = 2 * hssl::kSide;  // of a part: what it writes to a column is one line of the cache
 #pragma omp parallel for schedule(static) if (rows * columns > 10000)
-    for (long row = 0; row < rows; row += kSide)
-        for (long column = 0; column < columns; column += kSide)
-            for (long j = column; j < std::min(column + kSide, columns); j++)
-                for (long i = row; i < std::min(row + kSide, rows); i++) to[j * rows + i] = from[i * columns + j];
+    for (long row = 0; row < rows; row += kRows)
+        hssl::transpose(std::min(kRows, rows - row), columns, from + row * columns, columns, to + row, rows);
 }
 
 const Rounded* in_room(long size, const float* x, std::vector<Rounded>& room) {
@@ -223,7 +222,7 @@ void hssl::LayerWeight::set(long rows, long out, long in, const float* weight) {
     in_ = in;
     weight_ = weight;
     transposed_.resize(rows < kWorthTransposing || out * in > kLargestTransposed ? 0 : out * in);
-    if (!transposed_.empty()) transpose(out, in, weight, transposed_.data());
+    if (!transposed_.empty()) transpose_whole(out, in, weight, transposed_.data());
 }
 
 void hssl::LayerWeight::multiply(long rows, const float* x, float* y) const {
