@@ -1,12 +1,11 @@
 """The scores of a run's classes, with intervals over test images."""
 
 import csv
-from math import sqrt
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.stats import binomtest
 
 from pipeline.config.tables import TablesSection
 from pipeline.measures.class_replicates import read_class_replicates
@@ -54,16 +53,7 @@ def _of_replicates(replicates: np.ndarray, value: float, settings: TablesSection
 
 
 def _of_images(value: float, num_images: int, settings: TablesSection) -> Interval:
-    """Wilson's score interval over the class's images: a bootstrap of a few, all correct, has width 0.
-
-    Written out, as importing scipy.stats for it takes a third of a second.
-
-    Source: Wilson, Probable Inference, the Law of Succession, and Statistical Inference (1927).
-    """
-    num_right = round(value * num_images)
-    share, z = num_right / num_images, float(ndtri((1 + settings.confidence) / 2))
-    scale = 2 * (num_images + z**2)
-    centre = (2 * num_images * share + z**2) / scale
-    spread = z / scale * sqrt(4 * num_images * share * (1 - share) + z**2)
-    # Rounding must not hide that a bound is 0 or 1.
-    return 0.0 if num_right == 0 else centre - spread, 1.0 if num_right == num_images else centre + spread
+    """Wilson's score interval over the class's images: a bootstrap of a few, all correct, has width 0."""
+    found = binomtest(round(value * num_images), num_images)
+    low, high = found.proportion_ci(settings.confidence, method="wilson")
+    return float(low), float(high)
