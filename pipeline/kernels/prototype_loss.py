@@ -52,16 +52,16 @@ def prototype_cross_entropy(
     Raises:
         ValueError: the shapes or types do not fit, or the temperature is not positive.
     """
+    pairs = student_rows, teacher_rows, weights
     few = vectors.shape[0] <= vectors.shape[-1]
     if few or jt.flags.no_grad or not selection.fused_matmul():
         probs = (
             teacher_probs if isinstance(teacher_probs, jt.Var) else teacher_probs(0, teacher_rows.max() + 1)
         )
-        pairs = map(jt.array, (student_rows, teacher_rows, weights))
-        return soft_cross_entropy(linear(vectors, prototypes, None), probs, *pairs, temperature)
+        given = map(jt.array, pairs)
+        return soft_cross_entropy(linear(vectors, prototypes, None), probs, *given, temperature)
     check_layers(vectors, (prototypes, None))
     check_temperature(temperature)
-    pairs = student_rows, teacher_rows, weights
     return _PrototypeCrossEntropy()(vectors, prototypes, teacher_probs, *pairs, temperature)
 
 
