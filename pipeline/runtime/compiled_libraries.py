@@ -157,9 +157,13 @@ def _wrong(path: Path, *, trusted: bool) -> str | None:
         trusted: whether a library without a digest from before the last reboot counts as intact.
     """
     kept = _kept(path)
-    if kept is not None:
+    while kept is not None:
         digest = sha256_of_file(path)
-        return None if digest == kept else f"SHA-256 {digest[:12]}…, expected {kept[:12]}…"
+        if digest == kept:
+            return None
+        if not _waited_for_linking(path):
+            return f"SHA-256 {digest[:12]}…, expected {kept[:12]}…"
+        kept = _kept(path)
     if _stays_torn(path):
         return "half-written, by a run that was killed"
     changed = path.stat().st_ctime
@@ -231,13 +235,19 @@ def _boot() -> str:
 
 
 def _stays_torn(path: Path) -> bool:
-    while True:
-        try:
-            if not is_torn(path):
-                return False
-            age = time.time() - path.stat().st_mtime
-        except FileNotFoundError:  # its process removed it
-            return False
-        if age >= _LINKING_SECONDS:
-            return True
-        time.sleep(min(0.5, _LINKING_SECONDS - age))
+    try:
+        while is_torn(path):
+            if not _waited_for_linking(path):
+                return True
+    except FileNotFoundError:  # its process removed it
+        pass
+    return False
+
+
+def _waited_for_linking(path: Path) -> bool:
+    """Wait a little if a library is so new that another process may still write it; whether it was."""
+    age = time.time() - path.stat().st_mtime
+    if not 0 <= age < _LINKING_SECONDS:  # a time to come is another machine's clock
+        return False
+    time.sleep(min(0.5, _LINKING_SECONDS - age))
+    return True

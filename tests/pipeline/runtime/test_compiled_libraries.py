@@ -222,6 +222,20 @@ def test_one_that_is_being_written_is_waited_for(library, operators, tmp_path, m
     assert not digest_of(path).exists(), "it may still grow"
 
 
+def test_one_that_is_compiled_again_is_waited_for(library, operators, tmp_path, monkeypatch):
+    """Two processes that need an operator compile it one after the other, over the same file."""
+    path = put(operators, "twice.so", library)
+    check_jittor(tmp_path, pytest.fail)
+    assert digest_of(path).exists()
+    monkeypatch.setattr(compiled_libraries, "_LINKING_SECONDS", 10.0)
+    path.write_bytes(library[: len(library) // 2])
+    writer = threading.Timer(0.3, path.write_bytes, [library])
+    writer.start()
+    check_jittor(tmp_path, pytest.fail)
+    writer.join()
+    assert path.read_bytes() == library
+
+
 def test_no_folder_yet(tmp_path, monkeypatch):
     monkeypatch.setenv("HSSL_CACHE", str(tmp_path))
     check_jittor(tmp_path, pytest.fail)
