@@ -5,7 +5,7 @@ ours reads the bank from the host's memory in each search, faiss has it on the G
 """
 
 from benchmarks.counting import search_flops, step_images, steps_operations
-from benchmarks.rows import Row, Target
+from benchmarks.row import Row, Target
 
 _BATCH = 64
 _STEPS = 20  # in a repeat: the device is synchronised before the clock is read, which costs time

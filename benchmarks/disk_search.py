@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.neighbour_search import unit_rows
 from benchmarks.resident import resident_mib
 from pipeline.evaluate.feature_rows import FeatureRows
 from pipeline.evaluate.neighbours import nearest
@@ -54,11 +55,11 @@ class FaissDiskSearch(DiskSearch):
         self.index = faiss.IndexFlatIP(self.queries.shape[1])
         bank = FeatureRows((np.load(self.path, mmap_mode="r"),))
         for first in range(0, len(bank), _ROWS_AT_ONCE):
-            self.index.add(_unit_rows(bank[first : first + _ROWS_AT_ONCE]))
+            self.index.add(unit_rows(np.array(bank[first : first + _ROWS_AT_ONCE])))
 
     def repeat(self) -> float:
         started = time.perf_counter()
-        self.similarities, self.rows = self.index.search(_unit_rows(self.queries), self.k)
+        self.similarities, self.rows = self.index.search(unit_rows(self.queries.copy()), self.k)
         return time.perf_counter() - started
 
     def report(self) -> dict[str, float]:
@@ -68,7 +69,3 @@ class FaissDiskSearch(DiskSearch):
         common = [len(np.intersect1d(*pair)) for pair in zip(rows, self.rows, strict=True)]
         difference = np.abs(similarities - self.similarities).max()
         return {"common_neighbours": sum(common) / rows.size, "largest_difference": float(difference)}
-
-
-def _unit_rows(rows: np.ndarray) -> np.ndarray:
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.disturbance import QUIET, Disturbance, ProcessorTime
-from benchmarks.rows import Row
+from benchmarks.row import Row
 from benchmarks.side_by_side import (
     MAX_IDLE_SHARE,
     Measured,

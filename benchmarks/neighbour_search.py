@@ -18,8 +18,8 @@ class _Search(ABC):
         sizes = SEARCH_SIZES | parameters
         rng = np.random.default_rng(0)
         self.k, self.threads = sizes["k"], parameters["threads"]
-        self.bank = _unit_rows(rng.standard_normal((sizes["bank"], sizes["channels"]), np.float32))
-        self.queries = _unit_rows(rng.standard_normal((sizes["queries"], sizes["channels"]), np.float32))
+        self.bank = unit_rows(rng.standard_normal((sizes["bank"], sizes["channels"]), np.float32))
+        self.queries = unit_rows(rng.standard_normal((sizes["queries"], sizes["channels"]), np.float32))
         self.prepare()
         before = resident_mib()
         similarities, rows = self.search()
@@ -115,6 +115,7 @@ class FaissCardSearch(_Search):
         return self.index.search(self.queries, self.k)
 
 
-def _unit_rows(rows: np.ndarray) -> np.ndarray:
+def unit_rows(rows: np.ndarray) -> np.ndarray:
+    """The rows, scaled in place to length one."""
     rows /= np.sqrt(np.einsum("nd,nd->n", rows, rows))[:, None]
     return rows

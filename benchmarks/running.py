@@ -18,7 +18,7 @@ from benchmarks.image_axes import IMAGE_AXES
 from benchmarks.machine import describe_machine
 from benchmarks.measuring import PATIENCE_SECONDS, measure_row
 from benchmarks.report import JSON_NAME, write_report
-from benchmarks.rows import Row
+from benchmarks.row import Row
 from benchmarks.side_by_side import MIN_REPEATS, Disagreement
 from benchmarks.worker_process import WorkerFailed, WorkerProcess
 from pipeline.runtime.cuda.cards import installed_driver

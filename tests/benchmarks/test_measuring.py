@@ -10,7 +10,8 @@ from benchmarks.disturbance import Disturbance
 from benchmarks.measuring import Found, absent, remarks, row_entry
 from benchmarks.programs import PROGRAMS
 from benchmarks.report import write_report
-from benchmarks.rows import ROWS, Row, Target, chosen_rows
+from benchmarks.row import Row, Target
+from benchmarks.rows import ROWS, chosen_rows
 from benchmarks.side_by_side import Measured, SideBySide
 from pipeline.runtime.processor import multiplies_bfloat16
 
