@@ -174,7 +174,7 @@ def task_verify():
 
 def task__checks():
     """Cheap checks of this machine and the data, before anything long"""
-    return commands.checks_task(PROJECT, EXECUTOR, sys.argv[1:])
+    return commands.checks_task(PROJECT, EXECUTOR, sys.argv[1:], root=ROOT)
 
 
 commands.refuse_unknown_task(

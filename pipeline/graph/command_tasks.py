@@ -17,8 +17,9 @@ from doit.doit_cmd import DoitMain
 from doit.exceptions import TaskFailed
 
 from pipeline.graph.doit_tasks import Task, failing, refused_in_one_line
-from pipeline.graph.executors import Executor
-from pipeline.graph.experiment_graph import ExperimentGraph
+from pipeline.graph.early_core import compile_if_needed
+from pipeline.graph.executors import Executor, runs_here
+from pipeline.graph.experiment_graph import OUTPUT, ExperimentGraph
 from pipeline.graph.printable import printable
 from pipeline.graph.publishing import link_pictures
 from pipeline.graph.study_nodes import needed
@@ -186,12 +187,17 @@ def verify_task(project: ExperimentGraph, results: Path) -> Task:
     return {"actions": [refused_in_one_line(act)]}
 
 
-def checks_task(project: ExperimentGraph, executor: Executor, arguments: Sequence[str]) -> Task:
+def checks_task(
+    project: ExperimentGraph, executor: Executor, arguments: Sequence[str], *, root: Path
+) -> Task:
     """Fails if the machine or the data would stop a run; every stage waits for it.
+
+    Else it begins to compile Jittor's core, where that is missing here and a stage will use it.
 
     Args:
         arguments: of doit. If they name only stages, memory and disk for these are checked; if everything
             requested is current, nothing is.
+        root: the project's folder.
     """
 
     def check() -> TaskFailed | None:
@@ -204,7 +210,13 @@ def checks_task(project: ExperimentGraph, executor: Executor, arguments: Sequenc
         named = named_tasks(arguments) or ()
         stages = [project.nodes_named(name) for name in named]
         if stages and all(stages):
-            return failing(shortages_of(project, chain.from_iterable(stages), executor))
-        return failing(problems_of(project, executor))
+            wanted = [*chain.from_iterable(stages)]
+            problems = shortages_of(project, wanted, executor)
+        else:
+            wanted = project.main if set(named) <= {"all"} else []
+            problems = problems_of(project, executor)
+        if not problems and runs_here(executor):
+            compile_if_needed(project.graph, needed(wanted), root, OUTPUT.of("core"))
+        return failing(problems)
 
     return {"actions": [refused_in_one_line(check)]}

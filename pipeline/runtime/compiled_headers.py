@@ -8,6 +8,7 @@ precompiled headers, the compiler parses the headers as usual.
 import os
 import shlex
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -56,6 +57,8 @@ _OPERATORS = """#define JIT 1
 """
 # With which Jittor compiles its core; a version with other flags does not use the precompiled header.
 _CORE_FLAGS = "-Wall -Wno-unknown-pragmas -std=c++14 -fPIC -march=native -O2"
+_KERNEL_FLAGS = ("-fopenmp", "-Ofast")  # which it adds for operators
+_OPERATORS_H = "operators.h"
 _LINKER_FLAGS = ("-l", "-L", "-Wl,", "-shared")
 
 
@@ -79,19 +82,47 @@ def core_flags(folder: Path) -> str:
     return f"-include {header}" if header.is_file() else ""
 
 
-def use_operator_headers(jittor: ModuleType, folder: Path, compiler: str) -> None:
+def operator_flags(core_command: Sequence[str], folder: Path) -> list[str]:
+    """Flags with which Jittor will compile operators, by those of a source of its core.
+
+    Args:
+        core_command: with "-c", without source and output.
+        folder: Jittor's folder for these compilers and flags.
+    """
+    of_core = {"-O2", "-c", *shlex.split(core_flags(folder))}
+    _, *flags = core_command
+    kernels = shlex.split(os.environ.get("kernel_flags", ""))  # noqa: SIM112  Jittor's own name
+    return [*(flag for flag in flags if flag not in of_core), *kernels, *_KERNEL_FLAGS]
+
+
+def compile_operator_headers(folder: Path, compiler: str, flags: list[str]) -> None:
+    """Precompile the operators' headers in Jittor's folder.
+
+    Args:
+        folder: Jittor's folder for these compilers and flags.
+        compiler: the C++ compiler.
+        flags: of operators, without the linker's.
+    """
+    if " " not in str(folder):
+        # -g: Jittor's tuner finds lines in the assembly by the debugging information.
+        _compile(folder / _OPERATORS_H, _OPERATORS, compiler, [*flags, "-g"])
+
+
+def use_operator_headers(
+    jittor: ModuleType, folder: Path, compiler: str, compiled_with: list[str] | None = None
+) -> None:
     """Compile all further operators with precompiled headers of their own, not the core's.
 
     Args:
         jittor: the module, just imported.
         folder: Jittor's folder for these compilers and flags.
         compiler: the C++ compiler.
+        compiled_with: flags for which the headers were precompiled just now, if they were.
     """
-    flags, header = jittor.flags.cc_flags.replace(core_flags(folder), ""), folder / "operators.h"
-    if " " not in str(header) and not header.is_file():
-        wanted = [flag for flag in shlex.split(flags) if not flag.startswith(_LINKER_FLAGS)]
-        # -g: Jittor's tuner finds lines in the assembly by the debugging information.
-        _compile(header, _OPERATORS, compiler, [*wanted, "-g"])
+    flags, header = jittor.flags.cc_flags.replace(core_flags(folder), ""), folder / _OPERATORS_H
+    wanted = [flag for flag in shlex.split(flags) if not flag.startswith(_LINKER_FLAGS)]
+    if not header.is_file() or compiled_with not in (None, wanted):
+        compile_operator_headers(folder, compiler, wanted)
     jittor.flags.cc_flags = f"{flags} -include {header} " if header.is_file() else flags
 
 

@@ -150,15 +150,17 @@ def first_compile(folder: Path, compiler: str, library: Path | None) -> None:
     """
     started = time.monotonic()
     load_globally(library)
+    core = None
     if compiled_headers.core_flags(folder) and metadata.version("jittor").startswith(joined_sources.JITTOR):
         import jittor_utils
 
-        joined_sources.compile_joined(jittor_utils, folder)
+        core = joined_sources.compile_joined(jittor_utils, folder)
     import jittor
     import numpy as np
 
     if compiled_headers.core_flags(folder):
-        compiled_headers.use_operator_headers(jittor, folder, compiler)
+        compiled_with = core.headers_compiled_with() if core else None
+        compiled_headers.use_operator_headers(jittor, folder, compiler, compiled_with)
         compile_operators_directly(jittor, folder)
     left = np.arange(64 * 64, dtype=np.float32).reshape(64, 64) % 7
     product = jittor.matmul(jittor.array(left), jittor.array(left)).numpy()

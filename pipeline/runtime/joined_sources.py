@@ -2,7 +2,7 @@
 
 Most of what a small source costs are the templates that all of them use. Sources that are neighbours in the
 order of linking are joined, which keeps the order in which the core's static objects are made. If joined ones
-do not compile, they are compiled one by one.
+do not compile, they are compiled one by one, as Jittor has them.
 """
 
 import json
@@ -12,13 +12,20 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from importlib import util
+from itertools import chain
 from pathlib import Path
+from threading import Lock
 from types import ModuleType
+from typing import Any
 
+from pipeline.runtime.compiled_headers import compile_operator_headers, operator_flags
+from pipeline.runtime.core_bindings import shortened
+from pipeline.runtime.core_sources import Source, parsed
+from pipeline.runtime.core_utilities import Utilities
 from pipeline.storage.files import write_json
 
 # The version whose sources were read for names that clash.
@@ -46,53 +53,16 @@ _ALONE = {
     "var_holder.cc",
     "vtop.cc",
 }
-# The same name for the constructor of an operator, in each file that makes one.
-_CONSTRUCTOR = re.compile(r"^static auto (make_\w+)\s*=", re.MULTILINE)
+# Names that several files have for things of their own: an operator's constructor, a function.
+_OWN_NAME = re.compile(
+    r"^static (?:auto (make_\w+)\s*=|(?:inline )?(?:const )?[\w:<>]+[*& ]+(\w+)\()", re.MULTILINE
+)
 _GIB_OF_A_COMPILER = 1.5
 _BYTES_LIKE_HEADERS = 20_000  # of a source that take as long as a file's headers and templates
-_RECORD = "joined.json"  # in Jittor's folder: objects that were compiled here, sources of Python's side
-_BINDINGS = "gen"  # name of the folder of the latter
-# Folders of sources for which no step waits: passes over a new operator, profiling. These and Python's side
-# take a third less time to compile at -O1.
-_LIGHT = {"opt", "profiler"}
-# What nothing here calls: Jittor's tests of itself, and an example of oneDNN. At -O0 they take half the time.
-_UNUSED_FOLDER = "test"
-_UNUSED = {"cpu_cnn_inference_f32.cpp", "pyjt_jit_tests.cc"}
-_UTILITIES = "jit_utils_core"  # compiled twice: the first library compiles itself again, with a record
+_RECORD = "joined.json"  # in Jittor's folder: what was compiled here
 _DATA = "data.o"  # compiled before all others, from a source that Jittor removes then
 
 Commands = Iterable[str]
-
-
-@dataclass(frozen=True)
-class Source:
-    """One file to compile."""
-
-    path: Path
-    output: Path
-    command: tuple[str, ...]  # without source and output
-
-    def compiled_from(self, path: Path) -> list[str]:
-        """The command with another source."""
-        return [self.command[0], str(path), *self.command[1:], "-o", str(self.output)]
-
-
-def parsed(command: str) -> Source:
-    """A command of Jittor: compiler, source, flags, -o, output."""
-    compiler, path, *flags, _, output = shlex.split(command)
-    if "-O2" in flags and (level := _lower_level(Path(path))):
-        flags.append(level)
-    return Source(Path(path), Path(output), (compiler, *flags))
-
-
-def _lower_level(path: Path) -> str | None:
-    """How little a source is optimised, if less than Jittor has it."""
-    of_jittor = path.parts[len(path.parts) - path.parts[::-1].index("src") :] if "src" in path.parts else ()
-    if path.name in _UNUSED or _UNUSED_FOLDER in of_jittor:
-        return "-O0"
-    if path.parent.name == _BINDINGS or path.name == "op_compiler.cc" or _LIGHT & set(of_jittor):
-        return "-O1"
-    return None
 
 
 def parts(sources: list[Source], most: int) -> list[list[Source]]:
@@ -116,12 +86,15 @@ def parts(sources: list[Source], most: int) -> list[list[Source]]:
 
 def joined_text(sources: Iterable[Source]) -> str:
     """A source that includes others, with names that several of them use made different."""
+    texts = {source: source.path.read_text() for source in sources}
+    names = {source: {"".join(found) for found in _OWN_NAME.findall(text)} for source, text in texts.items()}
+    num_uses = Counter(chain.from_iterable(names.values()))
     lines = []
-    for index, source in enumerate(sources):
-        names = _CONSTRUCTOR.findall(source.path.read_text())
-        lines += [f"#define {name} {name}_{index}" for name in names]
-        lines.append(f'#include "{source.path}"')
-        lines += [f"#undef {name}" for name in names]
+    for index, (source, text) in enumerate(texts.items()):
+        shared = sorted(name for name in names[source] if num_uses[name] > 1)
+        lines += [f"#define {name} {name}_{index}" for name in shared]
+        lines.append(shortened(text, source.path) if source.is_binding else f'#include "{source.path}"')
+        lines += [f"#undef {name}" for name in shared]
     return "\n".join(lines) + "\n"
 
 
@@ -138,12 +111,12 @@ class CoreCompiler:
         self._folder, self._run_cmd, self._workers = folder, run_cmd, workers
         self._pool = ThreadPoolExecutor(workers)
         self._data: Future | None = None
+        self._headers: Future[list[str]] | None = None
+        self._making, self._made = Lock(), dict[str, bytes]()
 
     def run_cmd(self, command: str, *arguments: object, **named: object) -> str:
         """Run a command; the one for the source that takes long is only begun."""
         if not command.rstrip('"').endswith(_DATA):
-            if f"{_UTILITIES}." in command.rpartition(" -o ")[2]:
-                command = command.replace(" -O2 ", " -O0 ")
             return self._run_cmd(command, *arguments, **named)
         *before, path, flag, output_flag, output = shlex.split(command)
         kept = self._folder / "core-data.cc"
@@ -159,28 +132,62 @@ class CoreCompiler:
             RuntimeError: a file does not compile; its output is part of the message.
         """
         sources = [parsed(each) for each in commands]
-        todo = parts(sources, most=len(sources) // max(6, 2 * self._workers))
-        longest_first = sorted(todo, key=_size, reverse=True)
+        needed = [each for each in sources if each.stand_in is None]
+        most = len(needed) // max(6, 2 * self._workers)
+        longest_first = sorted(parts(needed, most), key=_size, reverse=True)
         running = [self._pool.submit(self._compile, part) for part in longest_first]
+        if self._headers is None and needed:
+            self._headers = self._pool.submit(self._precompile, needed[0].command)
         objects = [str(path) for each in running for path in each.result()]
+        for each in sources:
+            if each.stand_in is not None:
+                self._make(each.output, each.command[0], each.stand_in)
+                objects.append(str(each.output))
         if self._data is not None:
             self._data.result()
             self._data = None
+        self._record(objects, [str(each.path) for each in sources if each.is_binding])
+
+    def make_utilities(self, command: str) -> None:
+        """Compile a library from one joined source, by a command with several.
+
+        Raises:
+            RuntimeError: it does not compile; the compiler's output is part of the message.
+        """
+        compiler, *rest = shlex.split(command)
+        sources = [Source(Path(each), Path(), ()) for each in rest if each.endswith(".cc")]
+        flags = [each for each in rest if not each.endswith(".cc")]
+        path = self._folder / "joined-utilities.cc"
+        path.write_text(joined_text(sources))
+        try:
+            _run([compiler, str(path), *flags])
+        except RuntimeError as error:
+            print(f"one by one, as these do not compile as one: {error}", file=sys.stderr)
+            _run([compiler, *rest])
+        finally:
+            path.unlink()
+        self._record([], [], utilities=True)
+
+    def _record(self, objects: list[str], bindings: list[str], *, utilities: bool = False) -> None:
+        """Add to the record of what was compiled here."""
         before = _recorded(self._folder)
-        bindings = [str(each.path) for each in sources if each.path.parent.name == _BINDINGS]
-        record = {"objects": before["objects"] + objects, "bindings": before["bindings"] + bindings}
+        record = {
+            "objects": before["objects"] + objects,
+            "bindings": before["bindings"] + bindings,
+            "utilities": before["utilities"] or utilities,
+        }
         write_json(self._folder / _RECORD, record)
 
     def _compile(self, part: list[Source]) -> list[Path]:
         """Compile a part, and return its objects."""
         first = part[0]
-        if len(part) > 1:
+        if len(part) > 1 or first.is_binding:
             path = self._folder / f"joined-from-{first.path.name}"
             path.write_text(joined_text(part))
             try:
                 _run(first.compiled_from(path))
                 for each in part[1:]:  # Jittor links an object for each source
-                    _run([first.command[0], "-x", "c++", "-c", os.devnull, "-o", str(each.output)])
+                    self._make(each.output, first.command[0], "")
                 return [each.output for each in part]
             except RuntimeError as error:
                 print(f"one by one, as these do not compile as one: {error}", file=sys.stderr)
@@ -190,18 +197,39 @@ class CoreCompiler:
             _run(each.compiled_from(each.path))
         return [each.output for each in part]
 
+    def headers_compiled_with(self) -> list[str] | None:
+        """Wait for the operators' headers; the flags they were compiled with, or None if they were not."""
+        return self._headers.result() if self._headers else None
 
-def compile_joined(utils: ModuleType, folder: Path) -> None:
+    def _precompile(self, command: tuple[str, ...]) -> list[str]:
+        flags = operator_flags(command, self._folder)
+        compile_operator_headers(self._folder, command[0], flags)
+        return flags
+
+    def _make(self, output: Path, compiler: str, text: str) -> None:
+        """Make an object of a short text; each text is compiled once."""
+        with self._making:
+            if text not in self._made:
+                self._made[text] = _compiled(compiler, text, output)
+        output.write_bytes(self._made[text])
+
+
+def compile_joined(utils: ModuleType, folder: Path) -> CoreCompiler:
     """Make Jittor compile its core from joined sources, when it is imported next.
 
     Args:
         utils: the module `jittor_utils`.
         folder: Jittor's folder.
+
+    Returns:
+        What compiles them; it precompiles the operators' headers too.
     """
     gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     workers = max(1, min(len(os.sched_getaffinity(0)), int(gib / _GIB_OF_A_COMPILER)))
     compiler = CoreCompiler(folder, utils.run_cmd, workers)
     utils.run_cmd, utils.run_cmds = compiler.run_cmd, compiler.run_cmds
+    utils.cc = Utilities(utils, compiler.make_utilities)
+    return compiler
 
 
 def leave_joined(utils: ModuleType, folder: Path) -> None:
@@ -222,6 +250,8 @@ def leave_joined(utils: ModuleType, folder: Path) -> None:
 
     if compiled:
         utils.run_cmds = run_others
+    if record["utilities"]:
+        utils.cc = Utilities(utils, make=lambda command: None)
     if record["bindings"]:
         _load_generator().compile = lambda cache_path, jittor_path: list(record["bindings"])
 
@@ -240,14 +270,26 @@ def _size(part: list[Source]) -> int:
     return sum(source.path.stat().st_size + _BYTES_LIKE_HEADERS for source in part)
 
 
+def _compiled(compiler: str, text: str, output: Path) -> bytes:
+    """The object of a text that needs no flags."""
+    source = output.with_name(f"{output.name}.cc")
+    source.write_text(text)
+    try:
+        _run([compiler, "-fPIC", "-c", str(source), "-o", str(output)])
+    finally:
+        source.unlink()
+    return output.read_bytes()
+
+
 def _run(command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, errors="replace")
     if done.returncode:
         raise RuntimeError(f"{shlex.join(command)}\n{done.stderr}")
 
 
-def _recorded(folder: Path) -> dict[str, list[str]]:
+def _recorded(folder: Path) -> dict[str, Any]:
+    nothing = {"objects": [], "bindings": [], "utilities": False}
     try:
-        return json.loads((folder / _RECORD).read_text())
+        return nothing | json.loads((folder / _RECORD).read_text())
     except FileNotFoundError:
-        return {"objects": [], "bindings": []}
+        return nothing

@@ -51,7 +51,7 @@ from pipeline.runtime.operator_compiler import compile_operators_directly
 from pipeline.runtime.plain_paths import environment_problem
 from pipeline.runtime.signal_stack import install_signal_stack
 
-__all__ = ["JittorStartError", "StartReport", "onednn_paths", "start"]
+__all__ = ["JittorStartError", "StartReport", "compile_for_processor", "onednn_paths", "start"]
 
 _MIB = 2**20
 # How often a waiting thread of libgomp polls before it sleeps. The default, 300,000, takes milliseconds: on a
@@ -121,18 +121,13 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
     open_mpi = None if ranks is None else _find_mpi()
     cuda, notes = _choose_device(device, compiler)
     onednn, onednn_notes = _choose_onednn()
-    os.environ["HSSL_CACHE"] = str(cache_root())  # HOME changes below; later calls and children must agree
-    _set_cuda_environment(cuda)
-    folder = jittor_folder(compiler, onednn=onednn, cuda=cuda.identity if cuda else None)
-    _set_environment(folder, compiler, cuda=cuda, onednn=onednn, threads=threads)
+    folder = _set_up(compiler, cuda, onednn, threads)
     load_notes = _spin_less_when_busy()
     check_native(say)
     if is_built(folder) and not check_jittor(folder, say):
         discard(folder)
     if not is_built(folder):
-        # One source of the core, its headers and its last link occupy a core each time, while others idle.
-        threading.Thread(target=_compile_kernels, args=(cuda,), daemon=True).start()
-        build_once(folder, onednn, say, compiler=compiler, on_device=cuda is not None)
+        _compile(folder, compiler, cuda, onednn, say)
     prepare(folder, onednn)
     if open_mpi:
         os.environ.update(use_mpi="1", mpicc_path=str(open_mpi.mpicc))
@@ -162,6 +157,30 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
     for note in _started.notes:
         say(note)
     return _started
+
+
+def compile_for_processor(device: str, *, say: Say) -> None:
+    """Compile Jittor's core and the kernels for the processor, unless the core is there.
+
+    Nothing is compiled where `start` would take a card.
+
+    Args:
+        device: as for `start`.
+        say: prints a line about something that takes long.
+
+    Raises:
+        JittorStartError: the compiler is missing, or `device` names a missing GPU.
+        JittorBuildError: Jittor's core could not be compiled.
+        OSError: no folder can hold compiled code.
+    """
+    compiler = _find_compiler()
+    cuda, _ = _choose_device(device, compiler)
+    if cuda is not None:
+        return
+    onednn, _ = _choose_onednn()
+    folder = _set_up(compiler, None, onednn, len(os.sched_getaffinity(0)))
+    if not is_built(folder):
+        _compile(folder, compiler, None, onednn, say).join()
 
 
 def _second_start(report: StartReport, device: str, threads: int) -> StartReport:
@@ -253,6 +272,26 @@ def _set_cuda_environment(cuda: CudaSetup | None) -> None:
             "conv_opt": "1",
         }
     )
+
+
+def _set_up(compiler: str, cuda: CudaSetup | None, onednn: OneDnn | None, threads: int) -> Path:
+    """Set the environment for these tools, and return the folder of the core that they compile."""
+    os.environ["HSSL_CACHE"] = str(cache_root())  # HOME changes below; later calls and children must agree
+    _set_cuda_environment(cuda)
+    folder = jittor_folder(compiler, onednn=onednn, cuda=cuda.identity if cuda else None)
+    _set_environment(folder, compiler, cuda=cuda, onednn=onednn, threads=threads)
+    return folder
+
+
+def _compile(
+    folder: Path, compiler: str, cuda: CudaSetup | None, onednn: OneDnn | None, say: Say
+) -> threading.Thread:
+    """Compile Jittor's core, and begin to compile the kernels in the thread that is returned."""
+    # One source of the core, its headers and its last link occupy a core each time, while others idle.
+    kernels = threading.Thread(target=_compile_kernels, args=(cuda,), daemon=True)
+    kernels.start()
+    build_once(folder, onednn, say, compiler=compiler, on_device=cuda is not None)
+    return kernels
 
 
 def _compile_kernels(cuda: CudaSetup | None) -> None:

@@ -1,8 +1,12 @@
 import re
+from types import SimpleNamespace
 
 import pytest
 
-from pipeline.graph.command_tasks import asks_for_the_missing, refuse_unknown_task
+import pipeline.graph.problems
+from pipeline.graph import command_tasks
+from pipeline.graph.command_tasks import asks_for_the_missing, checks_task, refuse_unknown_task
+from pipeline.graph.subprocesses import run_stage
 
 LABELS = ["prepare", "pretrain:hssl-seed0", "knn:hssl-seed0"]
 TASKS = ["all", "plan", "trials"]
@@ -55,3 +59,47 @@ def test_what_there_is_passes_and_what_doit_refuses_itself_is_left_to_it(argumen
 )  # fmt: skip
 def test_the_missing_are_asked_for_by_all_alone_and_unforced(arguments, asks):
     assert asks_for_the_missing(arguments) is asks
+
+
+class Stage:
+    """Stands for a node."""
+
+    def __init__(self, name, **upstream):
+        self.name, self.upstream = name, upstream
+
+
+PREPARE = Stage("prepare")
+PRETRAIN = Stage("pretrain", data=PREPARE)
+ANCHOR = Stage("anchor")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "executor", "problems", "expected"),
+    [
+        (["run"], run_stage, [], {PREPARE, PRETRAIN}),
+        (["run", "all"], run_stage, [], {PREPARE, PRETRAIN}),
+        (["run", "prepare"], run_stage, [], {PREPARE}),
+        (["run", "pretrain", "experiment=e"], run_stage, [], {PREPARE, PRETRAIN}),
+        (["run", "anchors"], run_stage, [], set()),  # it is not said what these need
+        (["run"], run_stage, ["too little memory"], None),
+        (["run"], lambda stage: None, [], None),  # stages run elsewhere
+    ],
+)
+def test_the_core_is_compiled_for_what_will_run_here(
+    arguments, executor, problems, expected, monkeypatch, tmp_path
+):
+    asked = []
+    monkeypatch.setattr(
+        command_tasks, "compile_if_needed", lambda graph, nodes, root, show: asked.append((nodes, root))
+    )
+    monkeypatch.setattr(pipeline.graph.problems, "problems_of", lambda *given: problems)
+    monkeypatch.setattr(pipeline.graph.problems, "shortages_of", lambda *given: problems)
+    project = SimpleNamespace(
+        main=[PREPARE, PRETRAIN],
+        graph=SimpleNamespace(fault=lambda node: "has not run"),
+        other_owner=lambda: None,
+        nodes_named=lambda name: [each for each in (PREPARE, PRETRAIN, ANCHOR) if each.name == name],
+    )
+    (act,) = checks_task(project, executor, arguments, root=tmp_path)["actions"]
+    assert (act() is None) is not bool(problems)
+    assert asked == ([] if expected is None else [(expected, tmp_path)])

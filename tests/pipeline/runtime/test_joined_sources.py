@@ -2,17 +2,19 @@
 
 import ctypes
 import json
-import shlex
 import subprocess
 import types
 from pathlib import Path
 
 import pytest
 
-from pipeline.runtime.joined_sources import compile_joined, joined_text, leave_joined, parsed, parts
+from pipeline.runtime import joined_sources
+from pipeline.runtime.core_sources import parsed
+from pipeline.runtime.joined_sources import CoreCompiler, compile_joined, joined_text, leave_joined, parts
 
 ORDER = (
-    "struct Order {{ Order() {{ extern int made[]; extern int count; made[count++] = {}; }} }} order_{};\n"
+    "struct Order{1} {{ Order{1}() {{ extern int made[], count; made[count++] = {0}; }} }};\n"
+    "Order{1} order_{1};\n"
 )
 # The same name for two things, as Jittor's operators have it.
 CONSTRUCTOR = (
@@ -49,9 +51,10 @@ def linked(folder: Path, names: str) -> ctypes.CDLL:
     return ctypes.CDLL(str(library))
 
 
-def test_a_joined_core_computes_the_same_in_the_same_order(tmp_path):
+def test_a_joined_core_computes_the_same_in_the_same_order(tmp_path, capfd):
     names = "abcdefghijklmnop"
     compiled_by(tmp_path, core(tmp_path, names))
+    assert "one by one" not in capfd.readouterr().err
     library = linked(tmp_path, names)
     made = (ctypes.c_int * len(names)).in_dll(library, "made")
     assert list(made) == list(range(len(names)))
@@ -59,8 +62,37 @@ def test_a_joined_core_computes_the_same_in_the_same_order(tmp_path):
         assert getattr(library, f"_Z6from_{name}i")(100) == 100 + number
 
 
+def test_functions_of_the_same_name_stay_those_of_their_source(tmp_path, capfd):
+    helper = (
+        'static inline const char* helper() {{ return "{0}"; }}\nchar said_by_{0}() {{ return *helper(); }}\n'
+    )
+    compiled_by(tmp_path, core(tmp_path, "abc", {each: helper.format(each) for each in "ac"}))
+    assert "one by one" not in capfd.readouterr().err
+    library = linked(tmp_path, "abc")
+    for name in "ac":
+        said = getattr(library, f"_Z9said_by_{name}v")
+        said.restype = ctypes.c_char
+        assert said() == name.encode()
+
+
+def test_only_names_that_several_have_are_made_different(tmp_path):
+    for name in "ab":
+        (tmp_path / f"{name}.cc").write_text(
+            f"static int of_{name}() {{ return 1; }}\nstatic auto make_x = 1;\n"
+        )
+    text = joined_text([parsed(f'g++ "{tmp_path}/{name}.cc" -c -o x.o') for name in "ab"])
+    assert text.splitlines() == [
+        "#define make_x make_x_0",
+        f'#include "{tmp_path}/a.cc"',
+        "#undef make_x",
+        "#define make_x make_x_1",
+        f'#include "{tmp_path}/b.cc"',
+        "#undef make_x",
+    ]
+
+
 def test_sources_that_cannot_be_joined_are_compiled_alone(tmp_path, capfd):
-    clash = dict.fromkeys("mn", "static int helper() { return 1; }\n")
+    clash = dict.fromkeys("mn", "namespace { int helper = 1; }\n")
     names = "abcdefghijklmnop"
     compiled_by(tmp_path, core(tmp_path, names, clash))
     assert "one by one" in capfd.readouterr().err
@@ -94,18 +126,6 @@ def test_other_commands_run_as_before(tmp_path):
     compile_joined(utils, tmp_path)
     assert utils.run_cmd("g++ --version", print_error=False) == "out"
     assert asked == [(("g++ --version",), {"print_error": False})]
-
-
-def test_what_is_compiled_twice_is_compiled_quickly_first(tmp_path):
-    asked = []
-    utils = types.SimpleNamespace(run_cmd=asked.append, run_cmds=None)
-    compile_joined(utils, tmp_path)
-    utils.run_cmd('g++ "a.cc" -O2 -o "/cache/jit_utils_core.cpython-311-x86_64-linux-gnu.so"')
-    utils.run_cmd('g++ "/jit_utils_core.cc" -O2 -o "/cache/other.so"')
-    assert asked == [
-        'g++ "a.cc" -O0 -o "/cache/jit_utils_core.cpython-311-x86_64-linux-gnu.so"',
-        'g++ "/jit_utils_core.cc" -O2 -o "/cache/other.so"',
-    ]
 
 
 def test_the_next_start_compiles_none_of_them_again(tmp_path):
@@ -142,36 +162,6 @@ def test_neighbours_with_the_same_flags_are_joined(tmp_path):
     ]
 
 
-def test_a_command_is_read_as_a_shell_reads_it(tmp_path):
-    source = parsed('"/a b/g++" "/c d/x.cc"  -I"/e f"  -O2   -c -o "/g h/x.cc.o"')
-    assert source.compiled_from(source.path) == shlex.split(
-        '"/a b/g++" "/c d/x.cc" -I"/e f" -O2 -c -o "/g h/x.cc.o"'
-    )
-    (tmp_path / "x.cc").write_text("static auto make_x = 1;\n")
-    text = joined_text([parsed(f'g++ "{tmp_path}/x.cc" -c -o x.o')])
-    assert text == f'#define make_x make_x_0\n#include "{tmp_path}/x.cc"\n#undef make_x\n'
-
-
-@pytest.mark.parametrize(
-    ("path", "level"),
-    [
-        ("/opt/env/src/jittor/src/opt/pass/x.cc", ["-O1"]),
-        ("/opt/env/src/jittor/src/ops/x.cc", []),
-        ("/opt/env/jittor/src/op_compiler.cc", ["-O1"]),
-        ("/test/default/gen/pyjt_x.cc", ["-O1"]),
-        ("/test/default/custom_ops/x.cc", []),
-        ("/opt/test/jittor/src/ops/x.cc", []),
-        ("/opt/env/jittor/src/test/x.cc", ["-O0"]),
-        ("/test/default/gen/pyjt_jit_tests.cc", ["-O0"]),
-        ("/opt/env/jittor/extern/mkl/ops/cpu_cnn_inference_f32.cpp", ["-O0"]),
-    ],
-)
-def test_what_no_step_waits_for_is_compiled_quickly(path, level):
-    flags = parsed(f'g++ "{path}" -fPIC -O2 -c -o x.o').command
-    assert flags == ("g++", "-fPIC", "-O2", "-c", *level)
-    assert parsed(f'g++ "{path}" -O0 -c -o x.o').command == ("g++", "-O0", "-c")
-
-
 def test_the_record_names_objects(tmp_path):
     generated = tmp_path / "gen"
     generated.mkdir()
@@ -181,3 +171,54 @@ def test_the_record_names_objects(tmp_path):
         f"{path}.cc.o" for path in (tmp_path / "a", tmp_path / "b", generated / "c")
     ]
     assert record["bindings"] == [f"{generated}/c.cc"]
+    assert record["utilities"] is False
+
+
+def test_what_nothing_calls_is_an_object_with_the_names_that_others_use(tmp_path):
+    tests = tmp_path / "src" / "test"
+    tests.mkdir(parents=True)
+    (tests / "test_x.cc").write_text("no C++\n")
+    example = tmp_path / "cpu_cnn_inference_f32.cpp"
+    example.write_text("no C++\n")
+    caller = {"b": "int mkl_test_entry();\nint result() { return mkl_test_entry(); }\n"}
+    left_out = [f'"g++" "{path}" -c -o "{tmp_path / path.name}.o"' for path in (tests / "test_x.cc", example)]
+    compiled_by(tmp_path, core(tmp_path, "ab", caller) + left_out)
+    command = ["g++", "-shared", *map(str, tmp_path.glob("*.o")), "-o", str(tmp_path / "core.so")]
+    subprocess.run(command, check=True)
+    assert ctypes.CDLL(str(tmp_path / "core.so"))._Z6resultv() == 1  # the example reports that it failed
+    recorded = json.loads((tmp_path / "joined.json").read_text())["objects"]
+    assert {Path(each).name for each in recorded} >= {"test_x.cc.o", "cpu_cnn_inference_f32.cpp.o"}
+
+
+@pytest.mark.parametrize("clash", [False, True])
+def test_the_library_of_utilities_is_compiled_once_from_one_source(tmp_path, clash, capfd):
+    core(tmp_path, "ab", dict.fromkeys("ab", "namespace { int helper = 1; }\n") if clash else None)
+    compiler = CoreCompiler(tmp_path, run_cmd=None, workers=1)
+    library = tmp_path / "utilities.so"
+    compiler.make_utilities(f'"g++" "{tmp_path}/a.cc" "{tmp_path}/b.cc" -fPIC -shared -O1 -o "{library}"')
+    assert ctypes.CDLL(str(library))._Z6from_bi(100) == 101
+    assert ("one by one" in capfd.readouterr().err) is clash
+    assert json.loads((tmp_path / "joined.json").read_text())["utilities"] is True
+    assert not (tmp_path / "joined-utilities.cc").exists()
+
+
+@pytest.mark.parametrize("recorded", [False, True])
+def test_the_next_start_imports_the_library_of_utilities_as_it_is(tmp_path, recorded):
+    if recorded:
+        (tmp_path / "joined.json").write_text('{"objects": [], "bindings": [], "utilities": true}')
+    utils = types.SimpleNamespace(run_cmds=None, cc=None)
+    leave_joined(utils, tmp_path)
+    assert (utils.cc is not None) is recorded
+
+
+def test_the_headers_of_operators_are_precompiled_beside_the_core(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(joined_sources, "compile_operator_headers", lambda *given: asked.append(given))
+    utils = types.SimpleNamespace(run_cmd=None, run_cmds=None)
+    compiler = compile_joined(utils, tmp_path)
+    assert compiler.headers_compiled_with() is None
+    for _ in range(2):  # once, by the flags of the core's own sources
+        utils.run_cmds(core(tmp_path, "a"), "", "", "Compiling core")
+    flags = ["-std=c++14", "-fPIC", "-O1", "-fopenmp", "-Ofast"]
+    assert compiler.headers_compiled_with() == flags
+    assert asked == [(tmp_path, "g++", flags)]
