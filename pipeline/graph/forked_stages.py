@@ -82,6 +82,7 @@ class StageTemplate:
 
     def _begin(self) -> None:
         cwd, environment = self._serves
+        os.close(os.pidfd_open(os.getpid()))  # Linux before 5.3 has none
         ours, theirs = _pair()
         with theirs:
             try:

@@ -229,3 +229,24 @@ def test_stages_draw_other_random_numbers(toys):
     one, other = toys.run(body), toys.run(body)
     assert one[0] != other[0]
     assert one[1] != other[1]
+
+
+def test_a_stage_never_runs_code_that_was_read_before_an_edit(toys):
+    """doit refuses a stage whose code was edited since doit started; here it is, and stages still run."""
+    graph = toys.folder / "pipeline" / "graph"
+    graph.mkdir(parents=True)
+    for folder in (graph.parent, graph):
+        (folder / "__init__.py").touch()
+    (graph / "stage_runner.py").write_text("here = 'read at the start'")
+    body = (
+        "import pipeline.graph.stage_runner as own; told = [os.getppid(), own.here, own.__name__ in at_start]"
+    )
+    (template, here, held), again = toys.run(body), toys.run(body)
+    assert held
+    assert here == "read at the start"
+    assert again == [template, here, held]
+    (graph / "unread.py").write_text("1")
+    assert toys.run(body) == again
+    (graph / "stage_runner.py").write_text("here = 'edited'")
+    assert toys.run(body) == [os.getpid(), "edited", False]
+    assert toys.run(body) == [os.getpid(), "edited", False]
