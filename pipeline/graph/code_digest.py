@@ -7,6 +7,7 @@ Editing comments, docstrings or formatting changes no digest.
 import ast
 import hashlib
 import json
+import os
 import re
 import sys
 from collections.abc import Iterator, Set
@@ -37,6 +38,7 @@ NEUTRAL = {
     "pipeline.training.loss_curve": "describes the losses",
     "pipeline.training.reporting": "shows and passes on what the loop reports; and what only it imports",
 }
+_BELOW_NEUTRAL = tuple(f"{name}." for name in NEUTRAL)
 _OBJECT = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _OURS = ("pipeline", "benchmarks", "stages")
 # Modules whose importers use further files: the folder of these, and their suffix.
@@ -169,26 +171,27 @@ class CodeDigests:
         if module not in _BESIDE:
             return {}
         folder, suffixes = _BESIDE[module]
-        paths = [path for path in sorted((self._root / folder).rglob("*")) if path.suffix in suffixes]
+        below = sorted((self._root / folder).rglob("*"))
+        paths = [str(path) for path in below if path.suffix in suffixes]
         return {self._relative(path): self._file(path, None).digest for path in paths}
 
-    def _relative(self, path: Path) -> str:
-        return path.relative_to(self._root).as_posix()
+    def _relative(self, path: str) -> str:
+        return path.removeprefix(os.path.join(self._root, ""))
 
-    def _file(self, path: Path, module: str | None) -> _File:
+    def _file(self, path: str, module: str | None) -> _File:
         """Cached facts about a file; without a module name, its digest is of its bytes."""
-        status = path.stat()
+        status = os.stat(path)
         # The syntax tree of a file differs between versions of Python.
         state = [status.st_size, status.st_mtime_ns, sys.version_info[1]]
         key = self._relative(path)
         memo = self._files.get(key)
         if not memo or memo[:3] != state or len(memo) != 6:
-            content = path.read_bytes()
+            content = Path(path).read_bytes()
             if module is None:
                 file = _File(hashlib.sha256(content).hexdigest(), [], {})
             else:
-                tree = ast.parse(content, filename=str(path))
-                file = _read_module(tree, module, is_package=path.name == "__init__.py")
+                tree = ast.parse(content, filename=path)
+                file = _read_module(tree, module, is_package=os.path.basename(path) == "__init__.py")
             memo = self._files[key] = [*state, file.digest, file.imports, file.entries]
         return _File(*memo[3:])
 
@@ -265,13 +268,16 @@ def _import_only(node: ast.ImportFrom, names: set[str]) -> ast.ImportFrom:
 
 
 def _is_neutral(module: str) -> bool:
-    return any(module == name or module.startswith(name + ".") for name in NEUTRAL)
+    return f"{module}.".startswith(_BELOW_NEUTRAL)
 
 
-def _files_of(root: Path, module: str) -> list[Path]:
-    """The module's file, in a list; an empty list if the project has no such module."""
-    stem = root.joinpath(*module.split("."))
-    return [path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()]
+def _files_of(root: Path, module: str) -> list[str]:
+    """The module's file, in a list; an empty list if the project has no such module.
+
+    Paths are text here: before each stage some 600 names are looked up, and most are no modules.
+    """
+    stem = os.path.join(root, *module.split("."))
+    return [path for path in (f"{stem}.py", f"{stem}/__init__.py") if os.path.isfile(path)]
 
 
 def _imported(tree: ast.Module, module: str, *, is_package: bool) -> list[str]:

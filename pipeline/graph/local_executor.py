@@ -5,12 +5,14 @@ The cards and the threads of a stage are written into its job's file, or set in 
 
 import os
 import platform
+import sys
 from dataclasses import replace
 from functools import cached_property
 
 from pipeline.config.executors import LocalConfig
 from pipeline.evaluate.probes.settings import PROBES
 from pipeline.graph.device_pool import cards_taken, cards_to_share
+from pipeline.graph.forked_stages import StageTemplate
 from pipeline.graph.stage_command import StageCommand
 from pipeline.graph.stages_on_ranks import num_ranks
 from pipeline.graph.subprocesses import StageFailed, run_stage
@@ -45,6 +47,8 @@ class LocalExecutor:
 
     def __init__(self, config: LocalConfig, at_once: int):
         self._config, self._at_once = config, at_once
+        # Elsewhere it is not known how many threads a process has, and none dies with its parent.
+        self._template = StageTemplate() if sys.platform == "linux" else None
         if config.devices:
             cards_to_share(config.devices)
 
@@ -65,7 +69,8 @@ class LocalExecutor:
             write_json(stage.output / JOB, job)
         wanted = self._cards_for(job)
         if not wanted:
-            run_stage(stage)
+            alone = num_ranks(job["stage"], job["runtime"]) == 1
+            run_stage(stage, template=self._template if alone else None)
             return
         folder = cache_root() / "cards" / platform.node()
         user = f"{job['stage']} {job['name']}".strip()

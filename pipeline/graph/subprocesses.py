@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Any
 
 from pipeline.graph.compile_notes import CompileNotes
+from pipeline.graph.forked_stages import ForkedStage, StageTemplate, TemplateEnded
 from pipeline.graph.stage_command import StageCommand
 from pipeline.runtime.environment import with_threads
 from pipeline.storage.artifacts import JOB, LIVE, LOG, STAMP
@@ -49,16 +50,18 @@ def run_stage(
     passed_on: tuple[int, ...] = (),
     keep_open: tuple[int, ...] = (),
     variables: Mapping[str, str] | None = None,
+    template: StageTemplate | None = None,
 ) -> None:
     """Run a stage as a process of this machine until its stamp exists.
 
     Jittor may end a process with exit code 0 and expect to be restarted. So a stage that ends with exit code
-    0 but without a stamp is run once more.
+    0 but without a stamp is run once more. So is one that was ended with its template.
 
     Args:
         passed_on: signals to this process that are passed on to the stage.
         keep_open: further descriptors that the stage keeps open.
         variables: environment of the stage, instead of this process's.
+        template: forks the stage if it can.
 
     Raises:
         StageFailed: the stage failed, or ended without a stamp twice.
@@ -78,7 +81,8 @@ def run_stage(
                 for notes in both:
                     notes(chunk)
 
-            code = run_in_group(
+            run = partial(
+                run_in_group,
                 command,
                 cwd=stage.cwd,
                 environment=environment,
@@ -87,6 +91,11 @@ def run_stage(
                 margin=stage.margin,
                 passed_on=passed_on,
             )
+            try:
+                code = run(template=template)
+            except TemplateEnded:
+                pass_on(b"\nthe process that this stage was forked from has ended; the stage starts again\n")
+                code = run()
             logged.close()
             shown.close()
         if code:
@@ -111,25 +120,35 @@ def run_in_group(
     show: Callable[[bytes], None],
     margin: int = 0,
     passed_on: tuple[int, ...] = (),
+    template: StageTemplate | None = None,
 ) -> int:
     """Run a command in its own session and return its exit code; pass its output on as it arrives.
 
     Whatever ends this call, even an exception raised by a signal handler, ends the whole process group first.
     If this process is killed, a watcher kills the group. Signals to this process in `passed_on` are sent to
-    the command, but not to its children.
+    the command, but not to its children. With a template the command is `python -m ...`.
+
+    Raises:
+        TemplateEnded: the template has ended, and the command with it.
     """
     reading, writing = _channel(margin)
+    process: subprocess.Popen | ForkedStage | None = None
     try:
-        process = subprocess.Popen(
-            command,
-            cwd=cwd,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=writing,
-            stderr=writing,
-            start_new_session=True,
-            pass_fds=keep_open,
-        )
+        if template is not None:
+            process = template.start(
+                command, cwd=cwd, environment=environment, output=writing, keep_open=keep_open
+            )
+        if process is None:
+            process = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=writing,
+                stderr=writing,
+                start_new_session=True,
+                pass_fds=keep_open,
+            )
     except BaseException:
         os.close(reading)
         raise
@@ -202,7 +221,7 @@ def _channel(margin: int) -> tuple[int, int]:
     return reading, writing
 
 
-def _copy(process: subprocess.Popen, reading: int, show: Callable[[bytes], None]) -> None:
+def _copy(process: subprocess.Popen | ForkedStage, reading: int, show: Callable[[bytes], None]) -> None:
     """Pass output on until it ends, or until the process has ended and nothing is left to read."""
     while True:
         ended = process.poll() is not None
@@ -240,7 +259,7 @@ def _watched(group: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _passing_on(signals: tuple[int, ...], process: subprocess.Popen) -> Iterator[None]:
+def _passing_on(signals: tuple[int, ...], process: subprocess.Popen | ForkedStage) -> Iterator[None]:
     before = {number: signal.getsignal(number) for number in signals}
     for number in signals:
         signal.signal(number, lambda number, frame: process.send_signal(number))
@@ -251,7 +270,7 @@ def _passing_on(signals: tuple[int, ...], process: subprocess.Popen) -> Iterator
             signal.signal(number, handler)
 
 
-def _end_group(process: subprocess.Popen) -> None:
+def _end_group(process: subprocess.Popen | ForkedStage) -> None:
     """Send SIGTERM to the process group and later SIGKILL, also to children that outlive their parent."""
     deadline = time.monotonic() + _GRACE_SECONDS
     if process.poll() is None:
