@@ -58,8 +58,9 @@ def clipped(boxes: np.ndarray, height: float | np.ndarray, width: float | np.nda
 
 def _centers_and_sides(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Two (n, 2) float64: centre x, y and width, height."""
-    corners = boxes.astype(np.float64).reshape(-1, 2, 2)
-    return corners.mean(axis=1), corners[:, 1] - corners[:, 0]
+    corners = boxes.astype(np.float64)
+    low, high = corners[:, :2], corners[:, 2:]
+    return (low + high) / 2, high - low
 
 
 def _float_type(*arrays: np.ndarray) -> np.dtype:
