@@ -76,17 +76,17 @@ def refined_boxes(
     boxes: np.ndarray,
     classes: np.ndarray,
     stage: Stage,
-    size: tuple[int, int],
+    sizes: np.ndarray,
 ) -> np.ndarray:
-    """Boxes (n, 4) of one image, refined by a stage with the deltas of their class, clipped to the image.
+    """Boxes (n, 4), refined by a stage with the deltas of their class, each clipped to its image.
 
     Args:
         deltas: (n, K or 1, 4).
         classes: (n,) in 0..K-1.
-        size: (height, width).
+        sizes: (n, 2), height and width of each box's image.
     """
     rows = deltas.reshape(-1, 4)[head.box_rows(classes)]
-    return clipped(decode(rows, boxes, stage.stds), *size)
+    return clipped(decode(rows, boxes, stage.stds), *sizes.T)
 
 
 def refined_classes(logits: np.ndarray, labels: np.ndarray | None = None) -> np.ndarray:

@@ -51,15 +51,16 @@ def decode_gradient(
     return np.concatenate([(to_low + to_high) * sides, to_half], axis=1) * np.asarray(stds)
 
 
-def clipped(boxes: np.ndarray, height: float, width: float) -> np.ndarray:
-    """(n, 4) boxes clipped to an image of height x width pixels."""
-    return np.clip(boxes, 0, np.array([width, height, width, height], boxes.dtype))
+def clipped(boxes: np.ndarray, height: float | np.ndarray, width: float | np.ndarray) -> np.ndarray:
+    """(n, 4) boxes clipped to an image of height x width pixels, or each to its own, (n,) both."""
+    return np.clip(boxes, 0, np.array([width, height, width, height], boxes.dtype).T)
 
 
 def _centers_and_sides(boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Two (n, 2) float64: centre x, y and width, height."""
-    corners = boxes.astype(np.float64).reshape(-1, 2, 2)
-    return corners.mean(axis=1), corners[:, 1] - corners[:, 0]
+    corners = boxes.astype(np.float64)
+    low, high = corners[:, :2], corners[:, 2:]
+    return (low + high) / 2, high - low
 
 
 def _float_type(*arrays: np.ndarray) -> np.dtype:

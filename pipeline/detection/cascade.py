@@ -84,12 +84,14 @@ class CascadeMaskRcnn(nn.Module):
             if training
             else (config.num_test_proposals_per_level, config.num_test_proposals)
         )
-        return [
-            proposals(
-                outputs[places], anchors, size, num_per_level=num_per_level, num_proposals=num_proposals
-            )
-            for places, size in zip(self.heads.rpn.places(levels), sizes.tolist(), strict=True)
-        ]
+        return proposals(
+            outputs,
+            self.heads.rpn.places(levels),
+            anchors,
+            sizes,
+            num_per_level=num_per_level,
+            num_proposals=num_proposals,
+        )
 
     def roi_align(self, levels: Levels) -> RoiAlign:
         """Pools features of boxes from these levels."""

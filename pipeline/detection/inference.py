@@ -58,17 +58,15 @@ def _found_boxes(
         empty = np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64)
         return [empty] * len(counts)
     ends, image_index = np.cumsum(counts)[:-1], np.repeat(np.arange(len(counts)), counts)
-    scores = 0
+    boxes, scores = np.concatenate(proposals), 0
     for index, (head, stage) in enumerate(zip(network.heads.boxes, network.stages, strict=True)):
-        logits, deltas = head(pool(np.concatenate(proposals), image_index, BOX_BINS, channels_first=True))
+        logits, deltas = head(pool(boxes, image_index, BOX_BINS, channels_first=True))
         scores = scores + nn.softmax(logits, dim=1).numpy() / len(network.stages)
-        parts = [np.split(array.numpy(), ends) for array in (logits, deltas)]
+        deltas = deltas.numpy()
         if index + 1 < len(network.stages):
-            proposals = [
-                refined_boxes(head, of_image[1], boxes, refined_classes(of_image[0]), stage, size)
-                for *of_image, boxes, size in zip(*parts, proposals, sizes.tolist(), strict=True)
-            ]
-    config = network.config
+            classes = refined_classes(logits.numpy())
+            boxes = refined_boxes(head, deltas, boxes, classes, stage, sizes[image_index])
+    config, parts = network.config, [np.split(array, ends) for array in (scores, deltas, boxes)]
     return [
         best_boxes(
             head,
@@ -78,7 +76,7 @@ def _found_boxes(
             nms_iou=config.nms_iou,
             most=config.max_detections,
         )
-        for arrays in zip(np.split(scores, ends), parts[1], proposals, sizes.tolist(), strict=True)
+        for arrays in zip(*parts, sizes.tolist(), strict=True)
     ]
 
 

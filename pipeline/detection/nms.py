@@ -1,18 +1,10 @@
 """Non-maximum suppression, exact: by nms.cpp, or by NumPy if nothing can be compiled."""
 
-import ctypes
-from collections.abc import Callable
-from functools import cache
-from pathlib import Path
-
 import numpy as np
 
+from pipeline.detection.box_library import function_of_boxes
 from pipeline.evaluate.box_overlap import box_iou
-from pipeline.native.build import BuildError, build_library
 
-_SOURCE = Path(__file__).resolve().with_name("nms.cpp")
-# Overlaps as in NumPy, to the last bit: one of exactly the threshold is none.
-_FLAGS = ("-ffp-contract=off",)
 _BLOCK = 128  # boxes whose overlaps with all the others are computed at once
 
 
@@ -43,15 +35,27 @@ def nms(
     sorted_classes = ranked_classes[by_class]
     ends = np.append(np.flatnonzero(sorted_classes[1:] != sorted_classes[:-1]) + 1, len(order))
     grouped = np.ascontiguousarray(boxes, np.float64).reshape(-1, 4)[order[by_class]]
-    kept = (_kept_by_numpy if _function() is None else _kept_by_library)(grouped, ends, iou_threshold)
+    kept = kept_of_groups(grouped, ends, iou_threshold)
     return order[np.sort(by_class[kept])]
 
 
+def kept_of_groups(grouped: np.ndarray, ends: np.ndarray, iou_threshold: float) -> np.ndarray:
+    """(n,) bool: which boxes remain when those of a group remove each other.
+
+    Args:
+        grouped: (n, 4) float64, boxes of a group behind one another, best first, up to an end.
+        ends: ascending; the last one is n.
+        iou_threshold: as in `nms`.
+    """
+    by_numpy = function_of_boxes("hssl_nms") is None
+    return (_kept_by_numpy if by_numpy else _kept_by_library)(grouped, ends, iou_threshold)
+
+
 def _kept_by_library(grouped: np.ndarray, ends: np.ndarray, iou_threshold: float) -> np.ndarray:
-    """(n,) bool: whether a box remains; boxes of a class are behind one another, best first, up to an end."""
-    kept, ends = np.empty(len(grouped), np.uint8), ends.astype(np.int64)
-    _function()(len(ends), ends.ctypes.data, grouped.ctypes.data, iou_threshold, kept.ctypes.data)
-    return kept.astype(bool)
+    kept, ends = np.empty(len(grouped), np.bool_), ends.astype(np.int64)
+    arrays = ends.ctypes.data, grouped.ctypes.data, iou_threshold, kept.ctypes.data
+    function_of_boxes("hssl_nms")(len(ends), *arrays)
+    return kept
 
 
 def _kept_by_numpy(grouped: np.ndarray, ends: np.ndarray, iou_threshold: float) -> np.ndarray:
@@ -61,18 +65,6 @@ def _kept_by_numpy(grouped: np.ndarray, ends: np.ndarray, iou_threshold: float) 
         kept[start + _kept(grouped[start:end], iou_threshold)] = True
         start = end
     return kept
-
-
-@cache
-def _function() -> Callable[[int, int, int, float, int], None] | None:
-    try:
-        function = ctypes.CDLL(str(build_library("nms", [_SOURCE], _FLAGS))).hssl_nms
-    except (BuildError, OSError):  # NumPy gives the same boxes
-        return None
-    pointer = ctypes.c_void_p
-    function.argtypes = [ctypes.c_int64, pointer, pointer, ctypes.c_double, pointer]
-    function.restype = None
-    return function
 
 
 def _kept(ranked: np.ndarray, iou_threshold: float) -> np.ndarray:

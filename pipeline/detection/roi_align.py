@@ -7,6 +7,7 @@ import jittor as jt
 import numpy as np
 
 from pipeline import kernels
+from pipeline.detection.box_library import function_of_boxes
 from pipeline.detection.levels import Levels, starts_of
 
 
@@ -16,8 +17,12 @@ def roi_levels(boxes: np.ndarray, finest_scale: float, num_levels: int) -> np.nd
     Source: FPN (Lin et al. 2017), equation 1, with mmdetection's constant.
     """
     sides = np.clip(boxes[:, 2:].astype(np.float64) - boxes[:, :2], 0, None)
-    limits = (finest_scale * 2.0 ** np.arange(1, num_levels)) ** 2
-    return np.searchsorted(limits, sides.prod(axis=1), side="right")
+    return np.searchsorted(_limits(finest_scale, num_levels), sides.prod(axis=1), side="right")
+
+
+def _limits(finest_scale: float, num_levels: int) -> np.ndarray:
+    """(num_levels - 1,) float64: the least area of a box on each level but the finest."""
+    return (finest_scale * 2.0 ** np.arange(1, num_levels)) ** 2
 
 
 class RoiAlign:
@@ -63,6 +68,38 @@ class RoiAlign:
         if not len(boxes):
             sides, channels = (output_size, output_size), self._levels.table.shape[1]
             return jt.zeros((0, channels, *sides) if channels_first else (0, *sides, channels))
+        compiled = function_of_boxes("hssl_roi_cells") is not None
+        taps = (self._taps if compiled else self._taps_by_numpy)(boxes, image_index, output_size, sampling)
+        table = self._levels.table
+        return kernels.pool_cells(table, *map(jt.array, taps), channels_first=channels_first)
+
+    def _taps(
+        self, boxes: np.ndarray, image_index: np.ndarray, output_size: int, sampling: int
+    ) -> tuple[np.ndarray, ...]:
+        """Rows, their weights, columns and their weights, (n, s, 2 sampling), for `kernels.pool_cells`."""
+        num_levels, shape = len(self._sizes), (len(boxes), output_size, 2 * sampling)
+        rows, columns = np.empty((2, *shape), np.int32)
+        row_weights, column_weights = np.empty((2, *shape), np.float32)
+        boxes, image_index = boxes.astype(np.float64, "C"), np.asarray(image_index, np.int64)
+        limits = _limits(self._finest_scale, num_levels)
+        given = [array.ctypes.data for array in (limits, self._strides, self._sizes, self._starts)]
+        found = [array.ctypes.data for array in (rows, row_weights, columns, column_weights)]
+        function_of_boxes("hssl_roi_cells")(
+            len(boxes),
+            boxes.ctypes.data,
+            image_index.ctypes.data,
+            num_levels,
+            *given,
+            output_size,
+            sampling,
+            *found,
+        )
+        return rows, row_weights, columns, column_weights
+
+    def _taps_by_numpy(
+        self, boxes: np.ndarray, image_index: np.ndarray, output_size: int, sampling: int
+    ) -> tuple[np.ndarray, ...]:
+        """As `_taps`, where nothing can be compiled."""
         levels = roi_levels(boxes, self._finest_scale, len(self._sizes))
         sizes = self._sizes[levels]
         corners = boxes.astype(np.float64) / self._strides[levels, None] - 0.5
@@ -70,9 +107,7 @@ class RoiAlign:
         columns, column_weights = _axis(corners[:, 0::2], sizes[:, 1], output_size, sampling)
         first = self._starts[levels] + np.asarray(image_index) * sizes.prod(axis=1)
         rows = first[:, None, None] + rows * sizes[:, 1][:, None, None]
-        taps = (rows.astype(np.int32), row_weights, columns.astype(np.int32), column_weights)
-        table = self._levels.table
-        return kernels.pool_cells(table, *map(jt.array, taps), channels_first=channels_first)
+        return rows.astype(np.int32), row_weights, columns.astype(np.int32), column_weights
 
 
 def _axis(

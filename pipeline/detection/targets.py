@@ -5,6 +5,7 @@ Everything is NumPy, without gradients; each image has its own random generator.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -39,7 +40,7 @@ class AnchorSamples:
 
 @dataclass(frozen=True, eq=False)
 class RoiSamples:
-    """Sampled boxes for the heads, of one image or of several one after another."""
+    """Sampled boxes for the heads, one image after another."""
 
     boxes: np.ndarray  # (n, 4) float32
     labels: np.ndarray  # (n,) int64; K: background
@@ -66,9 +67,9 @@ def sampled_anchors(
 
     Source: Faster R-CNN (Ren et al. 2015), section 3.1.2, with the thresholds of iBOT's detection.
     """
-    usable = np.flatnonzero(anchors.inside(*size) if inner_only else anchors.centered_inside(*size))
+    usable, boxes = _usable(anchors, tuple(size), inner_only)
     matches = assign(
-        anchors.boxes[usable],
+        boxes,
         truth.boxes,
         positive_iou=_RPN_POSITIVE_IOU,
         negative_iou=_RPN_NEGATIVE_IOU,
@@ -85,44 +86,17 @@ def sampled_anchors(
     return AnchorSamples(usable[rows], positive, deltas)
 
 
+@lru_cache(maxsize=4)  # sizes often recur, and a large image has hundreds of thousands of anchors
+def _usable(anchors: Anchors, size: tuple[int, int], inner_only: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the anchors that may be sampled, and their boxes (n, 4) float64, both read-only."""
+    rows = np.flatnonzero(anchors.inside(*size) if inner_only else anchors.centered_inside(*size))
+    boxes = anchors.boxes[rows].astype(np.float64)
+    for array in (rows, boxes):
+        array.setflags(write=False)
+    return rows, boxes
+
+
 def sampled_rois(
-    rng: np.random.Generator,
-    proposals: np.ndarray,
-    truth: GroundTruth,
-    *,
-    image_index: int,
-    iou: float,
-    num_samples: int,
-    num_classes: int,
-) -> RoiSamples:
-    """Sample boxes of one image from proposals and ground truth; a quarter are positive if there are enough.
-
-    Args:
-        proposals: (n, 4) float32.
-        iou: a box with at least this IoU with a ground-truth box is positive; else it is background.
-
-    Source: Cascade R-CNN (Cai, Vasconcelos 2018), section 4; mmdetection for adding the ground-truth boxes.
-    """
-    num_truths = len(truth.boxes)
-    boxes = np.concatenate([truth.boxes, proposals]).astype(np.float32)
-    matches = assign(boxes, truth.boxes, positive_iou=iou, negative_iou=iou, crowds=truth.crowds)
-    rows = np.concatenate(sampled(rng, matches, num_samples, _ROI_POSITIVE_SHARE))
-    boxes, found = boxes[rows], matches.truth[rows]
-    positive = found >= 0
-    labels, targets = np.full(len(rows), num_classes), boxes.copy()
-    labels[positive] = truth.classes[found[positive]]
-    targets[positive] = truth.boxes[found[positive]]
-    return RoiSamples(
-        boxes=boxes,
-        labels=labels,
-        truth=found,
-        targets=targets,
-        is_truth=rows < num_truths,
-        image_index=np.full(len(rows), image_index),
-    )
-
-
-def sampled_rois_of_batch(
     rngs: Sequence[np.random.Generator],
     proposals: Sequence[np.ndarray],
     truths: Sequence[GroundTruth],
@@ -131,24 +105,39 @@ def sampled_rois_of_batch(
     num_samples: int,
     num_classes: int,
 ) -> RoiSamples:
-    """The boxes that `sampled_rois` samples from each image, one image after another."""
-    return joined(
-        [
-            sampled_rois(
-                rng,
-                boxes,
-                truth,
-                image_index=image,
-                iou=iou,
-                num_samples=num_samples,
-                num_classes=num_classes,
-            )
-            for image, (rng, boxes, truth) in enumerate(zip(rngs, proposals, truths, strict=True))
-        ]
-    )
+    """Sample boxes of images from proposals and ground truth; a quarter are positive if there are enough.
+
+    Args:
+        rngs: of each image.
+        proposals: (n, 4) float32 of each image.
+        iou: a box with at least this IoU with a ground-truth box is positive; else it is background.
+        num_samples: in each image.
+
+    Source: Cascade R-CNN (Cai, Vasconcelos 2018), section 4; mmdetection for adding the ground-truth boxes.
+    """
+    chosen = [
+        _chosen_boxes(rng, np.concatenate([truth.boxes, found]), truth, iou, num_samples)
+        for rng, found, truth in zip(rngs, proposals, truths, strict=True)
+    ]
+    boxes, truth, is_truth = (np.concatenate(parts) for parts in zip(*chosen, strict=True))
+    image_index = np.repeat(np.arange(len(chosen)), [len(of_image) for of_image, _, _ in chosen])
+    positive = truth >= 0
+    starts = np.cumsum([0, *(len(each.boxes) for each in truths)])
+    own = starts[image_index[positive]] + truth[positive]
+    labels, targets = np.full(len(boxes), num_classes), boxes.copy()
+    labels[positive] = np.concatenate([each.classes for each in truths])[own]
+    targets[positive] = np.concatenate([each.boxes for each in truths])[own]
+    return RoiSamples(boxes, labels, truth, targets, is_truth, image_index)
 
 
-def joined(samples: list[RoiSamples]) -> RoiSamples:
-    """The samples of several images, one after another."""
-    names = RoiSamples.__dataclass_fields__
-    return RoiSamples(**{name: np.concatenate([getattr(s, name) for s in samples]) for name in names})
+def _chosen_boxes(
+    rng: np.random.Generator, boxes: np.ndarray, truth: GroundTruth, iou: float, num_samples: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The sampled ones of an image's boxes (n, 4), of which its ground truth is first.
+
+    Returns:
+        The boxes, the index of their truth or -1, and whether they are the ground truth's.
+    """
+    matches = assign(boxes, truth.boxes, positive_iou=iou, negative_iou=iou, crowds=truth.crowds)
+    rows = np.concatenate(sampled(rng, matches, num_samples, _ROI_POSITIVE_SHARE))
+    return boxes[rows], matches.truth[rows], rows < len(truth.boxes)

@@ -22,7 +22,7 @@ from pipeline.detection.roi_align import RoiAlign
 from pipeline.detection.roi_heads import BoxHead, MaskHead
 from pipeline.detection.rpn import rpn_losses
 from pipeline.detection.sizes import BOX_BINS, MASK_BINS
-from pipeline.detection.targets import RoiSamples, sampled_anchors, sampled_rois_of_batch
+from pipeline.detection.targets import RoiSamples, sampled_anchors, sampled_rois
 from pipeline.ranks.whole_batch import mean_count
 
 
@@ -73,7 +73,7 @@ def _stage_losses(
     """Name and weighted term of every loss of every stage; `found` holds the proposals of each image."""
     config, pool = network.config, network.roi_align(levels)
     for index, stage in enumerate(network.stages):
-        rois = sampled_rois_of_batch(
+        rois = sampled_rois(
             rngs,
             found,
             batch.truths,
@@ -133,9 +133,8 @@ def _refined(
     sizes: np.ndarray,
 ) -> list[np.ndarray]:
     """Proposals for the next stage: this stage's refined boxes, without those added from the ground truth."""
-    classes = refined_classes(logits, rois.labels)
-    found = []
-    for image, size in enumerate(sizes.tolist()):
-        rows = np.flatnonzero((rois.image_index == image) & ~rois.is_truth)
-        found.append(refined_boxes(head, deltas[rows], rois.boxes[rows], classes[rows], stage, size))
-    return found
+    rows = np.flatnonzero(~rois.is_truth)
+    classes, images = refined_classes(logits, rois.labels)[rows], rois.image_index[rows]
+    found = refined_boxes(head, deltas[rows], rois.boxes[rows], classes, stage, sizes[images])
+    ends = np.cumsum(np.bincount(images, minlength=len(sizes)))
+    return np.split(found, ends[:-1])

@@ -4,6 +4,7 @@ Shapes: maps of B images, h x w positions and C channels; the table (R, C) has t
 order map, image, row, column. O channels of the result, k x k filters.
 """
 
+import math
 from collections.abc import Sequence
 
 import jittor as jt
@@ -62,7 +63,7 @@ def fused_biased_conv(
 
 
 def _parts(x: jt.Var, sizes: Sizes) -> Sequence[jt.Var]:
-    return [x] if len(sizes) == 1 else _Parts()(x, [int(np.prod(size)) for size in sizes])
+    return [x] if len(sizes) == 1 else _Parts()(x, [*map(math.prod, sizes)])
 
 
 class _Parts(Operator):
@@ -123,7 +124,7 @@ def _check(x: jt.Var, sizes: Sizes, weights: Sequence[jt.Var], biases: Sequence[
     first = of_weights[0] if of_weights else ()
     fits = x.ndim == 2 and len(first) == 4 and len(of_weights) in (1, len(sizes)) and x.numel() > 0
     fits = fits and set(of_weights) == {first} and of_biases == [first[:1]] * len(of_weights)
-    rows = sum(int(np.prod(size)) for size in sizes)
+    rows = sum(map(math.prod, sizes))
     if not fits or rows != x.shape[0] or first[1] != x.shape[1] or first[2] != first[3] or not first[2] % 2:
         found = f"x {tuple(x.shape)}, maps {list(sizes)}, weights {of_weights}, biases {of_biases}"
         raise ValueError(f"biased_conv: {found}; expected (R, C), R positions, (O, C, k, k), (O,)")

@@ -1,6 +1,7 @@
 """Jittor operators that consist of one call of a function in the compiled library."""
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 import jittor as jt
@@ -15,6 +16,7 @@ def array_of(kind: str, entries: Iterable[str]) -> str:
     return f"std::initializer_list<{kind}>{{{', '.join(entries)}}}.begin()"
 
 
+@cache
 def places(kind: str, inputs: str, first: int, count: int) -> str:
     """C++ of the array of the places of `count` inputs ("in") or outputs ("out"), from the one `first` on."""
     return array_of(f"{kind}*", (f"{inputs}{index}_p" for index in range(first, first + count)))
@@ -108,14 +110,18 @@ def call(
     Returns:
         One Var for one shape, else a list.
     """
-    name = library.load().prefix + function
     where = "cuda" if jt.flags.use_cuda else "cpu"
-    code = {
-        f"{where}_header": library.declaration(function),
-        f"{where}_src": f"{name}({arguments});",
-        "data": data or {},
-    }
+    code = {**_source(library.load().prefix, function, arguments, where), "data": data or {}}
     dtypes = list(dtypes or ["float32"] * len(shapes))
     if len(shapes) == 1:
         return jt.code(shapes[0], dtypes[0], inputs, **code)
     return jt.code(list(shapes), dtypes, inputs, **code)
+
+
+@cache  # a step makes the same calls as the one before
+def _source(prefix: str, function: str, arguments: str, where: str) -> dict[str, str]:
+    """Declaration and call of a function of the loaded library, whose prefix this is, for `jt.code`."""
+    return {
+        f"{where}_header": library.declaration(function),
+        f"{where}_src": f"{prefix}{function}({arguments});",
+    }

@@ -36,14 +36,35 @@ def tokens(
         if mask is not None:
             found += f", mask {tuple(mask.shape)}"
         raise ValueError(f"tokens: {found}; expected (B, N, D), (1 + N, D), (B, N)")
-    if selection.on_device():
-        hidden = () if mask is None else (mask_token, mask.stop_grad())
-        return _Tokens()(patches, cls_token, positions, *hidden)
+    return (fused_tokens if selection.fused() else plain_tokens)(
+        patches, cls_token, positions, mask, mask_token
+    )
+
+
+def plain_tokens(
+    patches: jt.Var,
+    cls_token: jt.Var,
+    positions: jt.Var,
+    mask: jt.Var | None,
+    mask_token: jt.Var | None,
+) -> jt.Var:
+    batch, _, dim = patches.shape
     if mask is not None:
         # Not by assignment: in Jittor, assigning to an expression changes a copy.
         patches = jt.where(mask.reshape(batch, -1, 1), mask_token.reshape(1, 1, -1), patches)
     first = cls_token.reshape(1, 1, -1).broadcast((batch, 1, dim))
     return jt.concat([first, patches], dim=1) + positions.unsqueeze(0)
+
+
+def fused_tokens(
+    patches: jt.Var,
+    cls_token: jt.Var,
+    positions: jt.Var,
+    mask: jt.Var | None,
+    mask_token: jt.Var | None,
+) -> jt.Var:
+    hidden = () if mask is None else (mask_token, mask.stop_grad())
+    return _Tokens()(patches, cls_token, positions, *hidden)
 
 
 class _Tokens(Operator):

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 
 import jittor as jt
+import numpy as np
 from jittor import nn
 
 from pipeline import kernels
@@ -107,7 +108,9 @@ class Deconv(nn.Module):
 
     def of_windows(self) -> tuple[jt.Var, jt.Var]:
         """The linear layer from a position to its window: weight (4 D, D) and bias (4 D,)."""
-        return self.weight, jt.concat([self.bias] * 4)
+        # Jittor's concatenation, with its gradient, is seven operators for each part.
+        copies = kernels.gather_rows(self.bias.unsqueeze(0), jt.array(np.zeros(4, np.int32)))
+        return self.weight, copies.reshape(-1)
 
     def execute(self, x: jt.Var) -> jt.Var:
         """x (B, h, w, D) -> (B, 2 h, 2 w, D)."""

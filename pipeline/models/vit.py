@@ -4,6 +4,8 @@ Shapes: B images of C channels, H image side in pixels, p patch side in pixels, 
 embed_dim, R register tokens. Tokens are CLS, registers, patches.
 """
 
+from functools import lru_cache
+
 import jittor as jt
 import numpy as np
 from jittor import nn
@@ -184,8 +186,7 @@ class VisionTransformer(nn.Module):
     def _positions(self, grid: tuple[int, int]) -> jt.Var:
         if grid == self.grid:
             return self.pos_embed
-        resampled = jt.matmul(jt.array(grid_resampling(self.grid, grid)), self.pos_embed[1:])
-        return jt.concat([self.pos_embed[:1], resampled], dim=0)
+        return jt.matmul(jt.array(_resampling_with_cls(self.grid, grid)), self.pos_embed)
 
     def features(self, images: jt.Var, num_blocks: int) -> tuple[jt.Var, jt.Var]:
         """Frozen features for probes.
@@ -224,6 +225,15 @@ class VisionTransformer(nn.Module):
                 patches = self.norm(patches) if normed else patches
                 maps[index] = patches.reshape(x.shape[0], *grid, x.shape[2])
         return [maps[index] for index in blocks]
+
+
+@lru_cache(maxsize=32)
+def _resampling_with_cls(old: tuple[int, int], new: tuple[int, int]) -> np.ndarray:
+    """`grid_resampling` for embeddings with CLS first, which stays as it is: (1 + h' w', 1 + h w) float32."""
+    patches = grid_resampling(old, new)
+    matrix = np.zeros((1 + patches.shape[0], 1 + patches.shape[1]), np.float32)
+    matrix[0, 0], matrix[1:, 1:] = 1, patches
+    return matrix
 
 
 def tap_blocks(depth: int) -> tuple[int, int, int, int]:

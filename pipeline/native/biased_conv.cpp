@@ -4,6 +4,7 @@
 #include "chunks.h"
 #include "column_sums.h"
 #include "convolution.h"
+#include "few_slopes.h"
 #include "kernels.h"
 
 namespace {
@@ -90,8 +91,13 @@ void hssl_biased_conv_gradient(long count, const int* sizes, long in_channels, l
         });
         // The filters of several maps gather their gradients in the maps' order.
         float* weight_grad = shared && i > 0 ? of_map : weight_grads[layer];
-        hssl::convolve_gradient(shape, x + first * in_channels, weights[layer], kept,
-                                x_grad == nullptr ? nullptr : x_grad + first * in_channels, weight_grad);
+        const float* given = x + first * in_channels;
+        float* to = x_grad == nullptr ? nullptr : x_grad + first * in_channels;
+        const hssl::FewSlopes few(shape, kept);
+        if (few.pay())
+            few.gradient(given, weights[layer], to, weight_grad);
+        else
+            hssl::convolve_gradient(shape, given, weights[layer], kept, to, weight_grad);
         if (weight_grad != of_map) return;
 #pragma omp simd
         for (long j = 0; j < length; j++) weight_grads[0][j] += of_map[j];

@@ -169,6 +169,15 @@ void hssl_conv_known_norm(long images, long in_channels, long height, long width
                           long stride, double eps, const float* x, const float* weight, const float* scale,
                           const float* shift, const float* mean, const float* variance, float* y);
 
+// tokens (images, 1 + patches, channels): the CLS token, then each patch, or the mask token where mask (images,
+// patches) is not 0, all with positions (1 + patches, channels) added. mask and mask_token may be null.
+void hssl_tokens(long images, long num_patches, long channels, const float* patches, const float* cls_token,
+                 const float* mask_token, const unsigned char* mask, const float* positions, float* tokens);
+
+void hssl_tokens_gradient(long images, long num_patches, long channels, const float* tokens_grad,
+                          const unsigned char* mask, float* patches_grad, float* cls_token_grad,
+                          float* mask_token_grad, float* positions_grad);
+
 // Convolutions, with a bias and ReLU if `relu`, of `count` maps behind one another in x (rows, in): sizes (count, 3), the
 // images, height and width of each, whose positions are rows. y (rows, out); weights (out, in, side, side) and biases
 // (out) of each map, or one of each if `shared`; side / 2 zeros around each map.

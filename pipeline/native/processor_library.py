@@ -18,6 +18,7 @@ _SOURCES = (
     "pooling.cpp",
     "resample.cpp",
     "rows.cpp",
+    "tokens.cpp",
     "top_down.cpp",
 )
 # These need oneDNN.

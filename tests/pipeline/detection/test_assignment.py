@@ -1,11 +1,22 @@
 import numpy as np
 import pytest
 
+from pipeline.detection import assignment as module
 from pipeline.detection.assignment import Matches, assign, sampled
+from pipeline.detection.box_library import function_of_boxes
 
 TRUTHS = np.array([[0, 0, 10, 10], [20, 0, 40, 10]], np.float32)
 RPN = {"positive_iou": 0.7, "negative_iou": 0.3, "min_positive_iou": 0.3}
 ROI = {"positive_iou": 0.5, "negative_iou": 0.5}
+
+
+@pytest.fixture(params=["compiled", "numpy"], autouse=True)
+def implementation(request, monkeypatch):
+    """Every test with both: the second one serves where nothing can be compiled."""
+    if request.param == "numpy":
+        monkeypatch.setattr(module, "function_of_boxes", lambda name: None)
+    elif function_of_boxes("hssl_assign") is None:
+        pytest.skip("no C++ compiler here")
 
 
 def overlap(a, b):
@@ -40,6 +51,19 @@ def test_equals_the_rules_box_by_box(random_boxes, rules, num_truths):
     truth, label = reference(boxes, truths, **rules)
     assert matches.truth.tolist() == truth
     assert matches.label.tolist() == label
+
+
+@pytest.mark.parametrize("rules", [RPN, ROI])
+def test_both_implementations_assign_alike(random_boxes, monkeypatch, rules):
+    boxes, truths, crowds = random_boxes(2000, 64), random_boxes(9, 64), random_boxes(3, 64)
+    boxes[::7] = boxes[::7].round()  # exact ties, equal edges and boxes without area
+    boxes[:9], truths[5] = truths, truths[2]
+    found = [assign(boxes, truths, crowds=crowds, **rules)]
+    monkeypatch.setattr(module, "function_of_boxes", lambda name: None)
+    found.append(assign(boxes, truths, crowds=crowds, **rules))
+    assert np.array_equal(found[0].truth, found[1].truth)
+    assert np.array_equal(found[0].label, found[1].label)
+    assert set(found[0].label.tolist()) == {1, 0, -1}
 
 
 def test_three_outcomes():

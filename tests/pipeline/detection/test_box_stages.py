@@ -106,9 +106,10 @@ def test_boxes_move_as_of_their_class(jt, rng, head):
         "labels count where there are some"
     )
     deltas = rng.normal(size=(3, 3, 4)).astype(np.float32)
-    moved = refined_boxes(head(class_agnostic=False), deltas, BOXES, np.array([1, 0, 2]), STAGES[0], (50, 44))
+    sizes = np.array([[50, 44], [20, 30], [50, 44]])
+    moved = refined_boxes(head(class_agnostic=False), deltas, BOXES, np.array([1, 0, 2]), STAGES[0], sizes)
     expected = decode(deltas[[0, 1, 2], [1, 0, 2]], BOXES, STAGES[0].stds)
-    assert np.allclose(moved, np.clip(expected, 0, [44, 50, 44, 50]))
+    assert np.allclose(moved, np.clip(expected, 0, sizes[:, [1, 0, 1, 0]]))
 
 
 KEEP = {"score_threshold": 0.1, "nms_iou": 0.5, "most": 10}

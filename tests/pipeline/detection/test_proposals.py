@@ -1,9 +1,27 @@
 import numpy as np
+import pytest
 
+from pipeline.detection import proposals as module
+from pipeline.detection.box_library import function_of_boxes
 from pipeline.detection.boxes import decode
-from pipeline.detection.proposals import Anchors, proposals
+from pipeline.detection.proposals import Anchors
 from pipeline.detection.sizes import RPN_STDS
 from pipeline.evaluate.box_overlap import box_iou
+
+
+@pytest.fixture(params=["compiled", "numpy"], autouse=True)
+def implementation(request, monkeypatch):
+    """Every test with both: the second one serves where nothing can be compiled."""
+    if request.param == "numpy":
+        monkeypatch.setattr(module, "function_of_boxes", lambda name: None)
+    elif function_of_boxes("hssl_highest") is None:
+        pytest.skip("no C++ compiler here")
+
+
+def proposals(outputs, anchors, size, **limits):
+    """Of one image."""
+    (found,) = module.proposals(outputs, np.arange(len(outputs))[None], anchors, np.array([size]), **limits)
+    return found
 
 
 def two_levels(rng, num_anchors=(60, 25)):
@@ -37,6 +55,30 @@ def test_against_one_box_after_the_other(rng):
     for limits in ((10, 12), (40, 1000), (1000, 5)):
         found = proposals(outputs, anchors, (70, 90), num_per_level=limits[0], num_proposals=limits[1])
         assert np.allclose(found, reference(outputs, anchors, (70, 90), *limits), atol=1e-4)
+
+
+def test_images_beside_each_other_are_like_images_alone(rng):
+    """Each with its own size, and rows that alternate."""
+    images, sizes = [two_levels(rng)[0] for _ in range(3)], np.array([[70, 90], [30, 40], [80, 20]])
+    anchors = two_levels(rng)[1]
+    outputs = np.stack(images, axis=1).reshape(-1, 5)
+    places = np.arange(len(outputs)).reshape(-1, 3).T
+    found = module.proposals(outputs, places, anchors, sizes, num_per_level=20, num_proposals=15)
+    for of_image, alone, size in zip(found, images, sizes, strict=True):
+        expected = proposals(alone, anchors, tuple(size), num_per_level=20, num_proposals=15)
+        assert len(expected)
+        assert np.array_equal(of_image, expected)
+
+
+def test_the_highest_scores_of_groups(rng):
+    outputs = rng.integers(0, 9, (400, 5)).astype(np.float32)  # many equal scores
+    places, ends = rng.permutation(400), np.array([150, 150, 153, 400])
+    found, counts = module._highest(outputs, places, ends, 60)
+    assert counts.tolist() == [60, 0, 3, 60]
+    expected = []
+    for start, end in ((0, 150), (150, 153), (153, 400)):
+        expected += sorted(range(start, end), key=lambda i: (-outputs[places[i], 0], i))[:60]
+    assert found.tolist() == expected
 
 
 def test_t4_boxes_never_lie_in_the_padding(rng):

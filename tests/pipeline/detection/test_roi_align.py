@@ -20,6 +20,29 @@ def roi_align(jt):
     return pooled
 
 
+@pytest.mark.parametrize(("size", "sampling"), [(7, 2), (5, 3), (1, 1)])
+def test_compiled_cells_are_those_of_numpy(jt, rng, random_boxes, size, sampling):
+    from pipeline.detection.box_library import function_of_boxes
+    from pipeline.detection.roi_align import RoiAlign
+
+    if function_of_boxes("hssl_roi_cells") is None:
+        pytest.skip("no C++ compiler here")
+    boxes = np.concatenate(
+        [
+            random_boxes(40, 64),
+            random_boxes(40, 190) - 60,
+            np.array([[-300, -300, -200, -200], [5, 5, 5, 5], [20, 30, 10, 50], [np.nan, 0, 9, 9]]),
+            np.array([[0, 0, side, side] for side in (55.999, 56, 112, 224)]),  # where levels begin
+        ]
+    ).astype(np.float32)
+    images = rng.integers(0, 2, len(boxes))
+    pool = RoiAlign(levels_of([jt.array(array) for array in random_maps(rng)]), STRIDES, FINEST)
+    found, expected = (of(boxes, images, size, sampling) for of in (pool._taps, pool._taps_by_numpy))
+    for ours, other in zip(found, expected, strict=True):
+        assert ours.dtype == other.dtype
+        assert np.array_equal(ours, other)
+
+
 @pytest.fixture
 def torch():
     return pytest.importorskip("torch", reason="the optional `parity` extra (PyTorch) is not installed")

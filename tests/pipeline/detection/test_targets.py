@@ -5,11 +5,11 @@ from pipeline.detection.anchors import grid_anchors
 from pipeline.detection.boxes import decode
 from pipeline.detection.proposals import Anchors
 from pipeline.detection.sizes import RPN_STDS
-from pipeline.detection.targets import GroundTruth, joined, sampled_anchors, sampled_rois
+from pipeline.detection.targets import GroundTruth, sampled_anchors, sampled_rois
 from pipeline.evaluate.box_overlap import areas, box_iou, intersections
 
 NONE = np.zeros((0, 4), np.float32)
-ROIS = {"image_index": 0, "iou": 0.5, "num_samples": 16, "num_classes": 3}
+ROIS = {"iou": 0.5, "num_samples": 16, "num_classes": 3}
 
 
 def ground_truth_of(boxes, classes=None, crowds=NONE):
@@ -76,7 +76,7 @@ def test_anchors_that_leave_the_image_can_be_left_out(rng, anchors):
 def test_rois_are_labelled_by_their_truth(rng, random_boxes):
     truth = ground_truth_of([[5, 5, 25, 25], [40, 10, 60, 50]], classes=[2, 0])
     proposals = np.concatenate([random_boxes(30, 64), truth.boxes + 1])
-    rois = sampled_rois(rng, proposals, truth, **ROIS)
+    rois = sampled_rois([rng], [proposals], [truth], **ROIS)
     assert len(rois.boxes) == 16
     assert (rois.labels < 3).sum() == 4, "a quarter is positive"
     positive = rois.truth >= 0
@@ -91,28 +91,35 @@ def test_rois_are_labelled_by_their_truth(rng, random_boxes):
 
 def test_t13_no_objects_only_background(rng, random_boxes):
     """T13: no positive boxes, and none at all where there are no proposals either."""
-    rois = sampled_rois(rng, random_boxes(30, 64), ground_truth_of([]), **ROIS)
+    rois = sampled_rois([rng], [random_boxes(30, 64)], [ground_truth_of([])], **ROIS)
     assert len(rois.boxes) == 16
     assert (rois.labels == 3).all()
     assert not rois.is_truth.any()
-    assert len(sampled_rois(rng, NONE, ground_truth_of([]), **ROIS).boxes) == 0
+    assert len(sampled_rois([rng], [NONE], [ground_truth_of([])], **ROIS).boxes) == 0
 
 
 def test_t14_rois_inside_crowds_are_not_background(rng):
     """T14: crowds are no targets, and boxes inside them are not drawn."""
     proposals = np.array([[2, 2, 20, 20], [40, 40, 60, 60]], np.float32)
-    rois = sampled_rois(rng, proposals, ground_truth_of([], crowds=[[0, 0, 30, 30]]), **ROIS)
+    rois = sampled_rois([rng], [proposals], [ground_truth_of([], crowds=[[0, 0, 30, 30]])], **ROIS)
     assert np.array_equal(rois.boxes, proposals[1:])
 
 
-def test_joined_keeps_images_apart(rng, random_boxes):
-    parts = [
-        sampled_rois(rng, random_boxes(30, 64), ground_truth_of([]), **ROIS | {"image_index": image})
-        for image in range(2)
+def test_images_beside_each_other_are_like_images_alone(random_boxes):
+    truths = [
+        ground_truth_of([[10, 12, 30, 26], [40, 40, 52, 60]], [2, 1]),
+        ground_truth_of([]),
+        ground_truth_of([[5, 6, 25, 44]], [1]),
     ]
-    rois = joined(parts)
-    assert rois.image_index.tolist() == [0] * 16 + [1] * 16
-    assert np.array_equal(rois.boxes[16:], parts[1].boxes)
+    found = [np.concatenate([random_boxes(30, 64), truth.boxes + 1]) for truth in truths]
+    together = sampled_rois([np.random.default_rng(seed) for seed in range(3)], found, truths, **ROIS)
+    assert together.image_index.tolist() == [0] * 16 + [1] * 16 + [2] * 16
+    for image in range(3):
+        rng = np.random.default_rng(image)
+        alone = sampled_rois([rng], found[image : image + 1], truths[image : image + 1], **ROIS)
+        rows = together.image_index == image
+        for name in ("boxes", "labels", "truth", "targets", "is_truth"):
+            assert np.array_equal(getattr(together, name)[rows], getattr(alone, name))
 
 
 def test_equal_generators_draw_equal_boxes(anchors, random_boxes):
@@ -121,6 +128,6 @@ def test_equal_generators_draw_equal_boxes(anchors, random_boxes):
     for _ in range(2):
         rng = np.random.default_rng(4)
         first = drawn_anchors(rng, anchors, truth)
-        draws.append((first.rows, sampled_rois(rng, proposals, truth, **ROIS).boxes))
+        draws.append((first.rows, sampled_rois([rng], [proposals], [truth], **ROIS).boxes))
     assert np.array_equal(draws[0][0], draws[1][0])
     assert np.array_equal(draws[0][1], draws[1][1])

@@ -34,6 +34,28 @@ def test_values_and_slopes(kernels, check, rng, sizes, count, channels, out, sid
     check(operator, biased_conv(sizes, relu=relu), arrays, tolerance=1e-5)
 
 
+@pytest.mark.parametrize("num_rows", [0, 1, 40, 300])
+def test_few_positions_with_slopes(kernels, jt, check, rng, num_rows):
+    sizes = [(2, 30, 21), (2, 15, 11)]
+    arrays = [table(rng, sizes, 5), *layers_of(rng, 1, 7, 5, 3)]
+    used = np.zeros((len(arrays[0]), 1))
+    # Corners and edges, where filters reach beyond the map, are among those that are drawn.
+    used[rng.permutation([0, 20, 21, 629, 630, 1259, 1260, *range(100, 500)])[:num_rows]] = 1
+
+    def operator(x, weight, bias):
+        return kernels.biased_conv(x, sizes, [weight], [bias], relu=True) * jt.array(used.astype(np.float32))
+
+    def oracle(*given):
+        return biased_conv(sizes, relu=True)(*given) * used
+
+    if num_rows:
+        check(operator, oracle, arrays, tolerance=1e-5)
+        return
+    given = [jt.array(array.astype(np.float32)) for array in arrays]
+    for gradient in jt.grad(operator(*given).sum(), given):
+        assert not gradient.numpy().any()
+
+
 def test_equal_to_torch(kernels, jt, rng):
     torch = pytest.importorskip("torch", reason="the optional `parity` extra (PyTorch) is not installed")
     arrays = [rng.normal(size=shape).astype(np.float32) for shape in ((2 * 6 * 5, 7), (9, 7, 3, 3), (9,))]

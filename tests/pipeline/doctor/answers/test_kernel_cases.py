@@ -75,6 +75,7 @@ BREAKS = [
     ("biased_conv", "plain_biased_conv", "fused_biased_conv", {"biased_conv"}),
     ("class_products", "plain_class_products", "fused_class_products", {"class_products"}),
     ("relu_layers", "plain_relu_layers", "fused_relu_layers", {"relu_layers"}),
+    ("tokens", "plain_tokens", "fused_tokens", {"tokens"}),
     ("top_down", "plain_top_down", "fused_top_down", {"top_down"}),
     ("depthwise", "plain_depthwise_conv", "fused_depthwise_conv", {"depthwise_conv"}),
     ("cross_entropy", "plain_soft_cross_entropy", "fused_soft_cross_entropy", {"soft_cross_entropy"}),
