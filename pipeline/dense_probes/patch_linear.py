@@ -48,7 +48,6 @@ def fit_patch_linear(
     Raises:
         ValueError: the training patches are of one class.
     """
-    shown = np.unique(train.labels)
     fitted = fit_logistic(
         (train.tokens, train.labels),
         None if validation is None else (validation.tokens, validation.labels),
@@ -56,20 +55,13 @@ def fit_patch_linear(
         max_iterations=max_iterations,
         num_threads=num_threads,
     )
-    scaler, regression = fitted.scaler, fitted.regression
-    coefficients, intercepts = regression.coef_, regression.intercept_  # (C, D), (C,)
-    if len(shown) == 2:  # scikit-learn has only the second class's logit
-        coefficients, intercepts = (
-            np.stack([0 * coefficients[0], coefficients[0]]),
-            np.array([0, intercepts[0]]),
-        )
-    weights = (coefficients / scaler.scale_).T
+    weights = (fitted.weights / fitted.standardise.deviation).T
     return PatchLinear(
         weights=weights.astype(np.float32),
-        biases=(intercepts - scaler.mean_ @ weights).astype(np.float32),
-        classes=regression.classes_.astype(np.int64),
+        biases=(fitted.biases - fitted.standardise.mean @ weights).astype(np.float32),
+        classes=fitted.classes,
         inverse_strength=fitted.inverse_strength,
         chosen_on_validation=validation is not None,
-        iterations=int(regression.n_iter_.max()),
+        iterations=fitted.iterations,
         converged=fitted.converged,
     )

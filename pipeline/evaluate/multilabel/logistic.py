@@ -1,21 +1,19 @@
 """Logistic regression for each class separately, for images with any number of classes."""
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
+
+from pipeline.evaluate.logistic import Standardisation, standardisation
+from pipeline.evaluate.logistic_solver import LogisticLoss, minimum
 
 
 @dataclass(frozen=True, eq=False)
 class FittedClasses:
     """Classifiers of features (n, D), one for each of K classes, with the same regularisation."""
 
-    scaler: StandardScaler
+    standardise: Standardisation
     inverse_strength: float  # scikit-learn's C
     weights: np.ndarray  # (D, K) float64
     biases: np.ndarray  # (K,) float64
@@ -23,7 +21,7 @@ class FittedClasses:
 
     def scores(self, features: np.ndarray) -> np.ndarray:
         """(n, K) float64: log odds; 0 for a class that no training image, or every one, has."""
-        return self.scaler.transform(features) @ self.weights + self.biases
+        return self.standardise(features) @ self.weights + self.biases
 
 
 def fitted_classes(
@@ -35,24 +33,20 @@ def fitted_classes(
         features: (n, D).
         classes: (n, K) bool.
     """
-    scaler = StandardScaler()
-    standardised = scaler.fit_transform(features)
-    fits = {}
-    # One class of a frozen backbone is a small problem, for which threads wait for one another.
-    with threadpool_limits(1):
-        for strength in sorted(inverse_strengths):
-            weights, biases = np.zeros((features.shape[1], classes.shape[1])), np.zeros(classes.shape[1])
-            num_unfinished = 0
-            for label in range(classes.shape[1]):
-                of_class = classes[:, label]
-                if of_class.all() or not of_class.any():
-                    continue
-                # Starting at the solution of the smaller C: fewer iterations to the same minimum.
-                fit = fits.setdefault(label, LogisticRegression(max_iter=max_iterations, warm_start=True))
-                fit.set_params(C=strength)
-                with warnings.catch_warnings(record=True) as caught:
-                    warnings.simplefilter("always", ConvergenceWarning)
-                    fit.fit(standardised, of_class)
-                num_unfinished += any(issubclass(w.category, ConvergenceWarning) for w in caught)
-                weights[:, label], biases[label] = fit.coef_[0], fit.intercept_[0]
-            yield FittedClasses(scaler, strength, weights, biases, num_unfinished)
+    standardise = standardisation(features)
+    standardised = standardise(features)
+    (num_images, num_channels), num_classes = features.shape, classes.shape[1]
+    fitted = np.flatnonzero(classes.any(axis=0) & ~classes.all(axis=0))
+    weights = np.zeros((num_classes, num_channels + 1))
+    for strength in sorted(inverse_strengths):
+        num_unfinished = 0
+        for label in fitted:
+            loss = LogisticLoss(standardised, classes[:, label].astype(np.int64), 2)
+            loss.penalty = 1 / (strength * num_images)
+            # Starting at the solution of the smaller C: fewer iterations to the same minimum.
+            found = minimum(loss, weights[[label]], max_iterations=max_iterations)
+            weights[label] = found.weights[0]
+            num_unfinished += not found.converged
+        yield FittedClasses(
+            standardise, strength, weights[:, :-1].T.copy(), weights[:, -1].copy(), num_unfinished
+        )

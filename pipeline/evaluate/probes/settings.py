@@ -63,7 +63,7 @@ class LinearConfig(ProbeSection):
 
 
 class LogisticConfig(ProbeSection):
-    """L2-regularised logistic regression by scikit-learn."""
+    """L2-regularised logistic regression, to the minimum of scikit-learn's objective."""
 
     implementation: ClassVar = "pipeline.evaluate.probes.logistic:probe_logistic"
     multilabel_implementation: ClassVar = "pipeline.evaluate.multilabel.logistic_probe:score_by_logistic"
