@@ -9,14 +9,14 @@ from pipeline.ranks.whole_batch import sharing_ranks
 
 
 class Conv2d(nn.Conv2d):
-    """Jittor's convolution with a bias, whose gradient has a fixed order on a device."""
+    """k x k convolution with a bias; the padding keeps the size."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int):
+        super().__init__(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
 
     def execute(self, x: jt.Var) -> jt.Var:
-        """x (B, in, h, w) -> (B, out, h / stride, w / stride)."""
-        if not kernels.on_device():
-            return super().execute(x)
-        y = nn.conv2d(x, self.weight, None, self.stride, self.padding, self.dilation, self.groups)
-        return kernels.add_to_channels(y, self.bias)
+        """x (B, in, h, w) -> (B, out, h, w)."""
+        return kernels.convolution(x, self.weight, self.bias, channels_first=True)
 
 
 class ConvNorm(nn.Module):
