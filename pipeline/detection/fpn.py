@@ -31,7 +31,7 @@ class Fpn(nn.Module):
         super().__init__()
         self.num_levels = num_levels
         self.lateral = nn.ModuleList([Linear(dim, width) for dim in dims])
-        self.smooth = nn.ModuleList([Conv2d(width, width, 3, padding=1) for _ in dims])
+        self.smooth = nn.ModuleList([Conv2d(width, width, 3) for _ in dims])
 
     def execute(self, maps: Sequence[jt.Var]) -> Levels:
         """Maps (B, h, w, D), fine to coarse -> levels, fine to coarse."""

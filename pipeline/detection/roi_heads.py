@@ -57,7 +57,7 @@ class MaskHead(nn.Module):
     def __init__(self, config: DetectHeadConfig, num_classes: int):
         super().__init__()
         width = config.width
-        self.convs = nn.ModuleList([Conv2d(width, width, 3, padding=1) for _ in range(config.mask_convs)])
+        self.convs = nn.ModuleList([Conv2d(width, width, 3) for _ in range(config.mask_convs)])
         self.enlarge = Deconv(width)
         self.predict = Linear(width, num_classes)
 

@@ -33,7 +33,7 @@ class Rpn(nn.Module):
         self.strides = tuple(strides)
         self.scale = config.anchor_scale
         self.ratios = config.anchor_ratios
-        self.conv = Conv2d(config.width, config.width, 3, padding=1)
+        self.conv = Conv2d(config.width, config.width, 3)
         self.predict = Linear(config.width, RPN_OUTPUTS * len(config.anchor_ratios))
 
     def execute(self, levels: Levels) -> jt.Var:

@@ -7,6 +7,7 @@ from pipeline.kernels.biased_conv import biased_conv
 from pipeline.kernels.channel_sums import Sharing, add_to_channels, batch_norm
 from pipeline.kernels.class_products import class_products
 from pipeline.kernels.conv_norm import Norm, conv_known_norm_relu, conv_norm_relu
+from pipeline.kernels.convolution import convolution
 from pipeline.kernels.cross_entropy import soft_cross_entropy, teacher_probabilities
 from pipeline.kernels.dense import linear, linear_gelu, mlp
 from pipeline.kernels.depthwise import depthwise_conv
@@ -40,6 +41,7 @@ __all__ = [
     "class_products",
     "conv_known_norm_relu",
     "conv_norm_relu",
+    "convolution",
     "current",
     "current_precision",
     "depthwise_conv",

@@ -12,7 +12,7 @@ import numpy as np
 from jittor import nn
 
 from pipeline.kernels import selection
-from pipeline.kernels.channel_sums import add_to_channels
+from pipeline.kernels.convolution import convolution
 from pipeline.kernels.operator import Operator, call, places
 
 Sizes = Sequence[tuple[int, int, int]]  # B, h, w of each map
@@ -48,10 +48,8 @@ def plain_biased_conv(
     layers = list(zip(weights, biases, strict=True)) * (len(sizes) if len(weights) == 1 else 1)
     found = []
     for part, size, (weight, bias) in zip(parts, sizes, layers, strict=True):
-        maps = part.reshape(*size, x.shape[1]).permute(0, 3, 1, 2)
-        y = add_to_channels(nn.conv2d(maps, weight, None, 1, weight.shape[2] // 2), bias)
-        y = nn.relu(y) if relu else y
-        found.append(y.permute(0, 2, 3, 1).reshape(-1, weight.shape[0]))
+        y = convolution(part.reshape(*size, x.shape[1]), weight, bias)
+        found.append((nn.relu(y) if relu else y).reshape(-1, weight.shape[0]))
     return found[0] if len(found) == 1 else jt.concat(found, dim=0)
 
 

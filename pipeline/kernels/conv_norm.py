@@ -10,6 +10,7 @@ from jittor import nn
 
 from pipeline.kernels import selection
 from pipeline.kernels.channel_sums import batch_norm
+from pipeline.kernels.convolution import convolution
 from pipeline.kernels.operator import Operator, call
 
 
@@ -145,4 +146,4 @@ def _shape(x: jt.Var, weight: jt.Var, stride: int) -> tuple[int, int, int, int]:
 
 
 def _convolved(x: jt.Var, weight: jt.Var, stride: int) -> jt.Var:
-    return nn.conv2d(x, weight, None, stride, weight.shape[2] // 2)
+    return convolution(x, weight, None, stride=stride, channels_first=True)

@@ -9,18 +9,19 @@ from pipeline.ranks.whole_batch import sharing_ranks
 
 
 class Conv2d(nn.Conv2d):
-    """Jittor's convolution with a bias, whose gradient has a fixed order on a device.
+    """k x k convolution with a bias; the padding keeps the size.
 
-    On a processor one of 1 x 1 at stride 1 is a linear layer, which other layers have compiled already.
+    On a processor one of 1 x 1 is a linear layer, which other layers have compiled already.
     """
 
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: int):
+        super().__init__(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
+
     def execute(self, x: jt.Var) -> jt.Var:
-        """x (B, in, h, w) -> (B, out, h / stride, w / stride)."""
-        if not kernels.on_device():
-            is_linear = tuple(self.weight.shape[2:]) == (1, 1) and max(self.stride) == self.groups == 1
-            return self._linear(x) if is_linear and not any(self.padding) else super().execute(x)
-        y = nn.conv2d(x, self.weight, None, self.stride, self.padding, self.dilation, self.groups)
-        return kernels.add_to_channels(y, self.bias)
+        """x (B, in, h, w) -> (B, out, h, w)."""
+        if tuple(self.weight.shape[2:]) == (1, 1) and not kernels.on_device():
+            return self._linear(x)
+        return kernels.convolution(x, self.weight, self.bias, channels_first=True)
 
     def _linear(self, x: jt.Var) -> jt.Var:
         weight = self.weight.reshape(self.weight.shape[:2])

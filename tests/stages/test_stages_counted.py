@@ -117,7 +117,7 @@ def test_a_detector_waits_for_its_boxes_alone(counted):
     assert [(step.downloads, num_read) for step, num_read in quiet] == [(10, 10)] * len(quiet)
 
 
-@pytest.mark.parametrize("stage", ["pretrain", "search-train", "features", "finetune"])
+@pytest.mark.parametrize("stage", NEEDS)
 def test_sums_have_a_fixed_order(counted, stage):
-    """So that a run on one card gives the same bits twice; dense decoders on Jittor's operators may not."""
+    """So that a run on one card gives the same bits twice."""
     assert counted(stage).atomic == []

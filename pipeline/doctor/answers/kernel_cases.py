@@ -142,6 +142,11 @@ def cases(rng: np.random.Generator) -> dict[str, KernelCase]:
             lambda *given: references.conv_norm_relu(*given, _EPS),
             convolution,
         ),
+        "convolution": KernelCase(
+            lambda *given: kernels.convolution(*given, stride=2, channels_first=True),
+            lambda x, weight, bias: references.convolution(x, weight, 2) + bias[:, None, None],
+            [normal(2, 9, 7, 8), normal(19, 9, 3, 3, scale=0.2), normal(19)],
+        ),
         "depthwise_conv": KernelCase(
             kernels.depthwise_conv,
             references.depthwise_conv,

@@ -4,6 +4,7 @@
 #include <array>
 #include <map>
 #include <type_traits>
+#include <utility>
 
 #include "precision.cuh"
 #include "products.cuh"
@@ -23,7 +24,9 @@ struct Plan {
     cublasLtMatmulAlgo_t algorithm;
 };
 
-using Key = std::array<long, 7>;
+using Key = std::array<long, 10>;
+
+constexpr uint32_t kAligned = 256;  // bytes; what cuBLASLt takes for granted
 
 cublasLtHandle_t handle() {
     static cublasLtHandle_t made = [] {
@@ -49,6 +52,16 @@ cublasLtMatrixLayout_t layout(cudaDataType_t type, long rows, long columns) {
     return made;
 }
 
+// Bytes that the address is a multiple of, as far as cuBLASLt asks. Rows of a table may begin anywhere.
+uint32_t alignment(const void* address) {
+    const uintptr_t number = reinterpret_cast<uintptr_t>(address) | kAligned;
+    return static_cast<uint32_t>(number & -number);
+}
+
+struct Alignments {
+    uint32_t left, right, y;
+};
+
 template <class T>
 void set(cublasLtMatmulDesc_t operation, cublasLtMatmulDescAttributes_t attribute, const T& value) {
     check_blas(cublasLtMatmulDescSetAttribute(operation, attribute, &value, sizeof value), "attribute");
@@ -56,7 +69,7 @@ void set(cublasLtMatmulDesc_t operation, cublasLtMatmulDescAttributes_t attribut
 
 // cuBLASLt counts columns first: what is row-major here is the transpose there, so it computes y^T = right^T left^T.
 Plan make_plan(long rows, long columns, long depth, bool left_turned, bool right_turned, bool biased,
-               cudaDataType_t in, cudaDataType_t out, cublasComputeType_t compute) {
+               cudaDataType_t in, cudaDataType_t out, cublasComputeType_t compute, const Alignments& aligned) {
     Plan plan;
     check_blas(cublasLtMatmulDescCreate(&plan.operation, compute, CUDA_R_32F), "description");
     set(plan.operation, CUBLASLT_MATMUL_DESC_TRANSA, right_turned ? CUBLAS_OP_T : CUBLAS_OP_N);
@@ -75,6 +88,11 @@ Plan make_plan(long rows, long columns, long depth, bool left_turned, bool right
     check_blas(cublasLtMatmulPreferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES,
                                                     &kWorkspaceBytes, sizeof kWorkspaceBytes),
                "preference");
+    for (const auto& [attribute, bytes] : {std::pair{CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, aligned.right},
+                                           std::pair{CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, aligned.left},
+                                           std::pair{CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, aligned.y},
+                                           std::pair{CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, aligned.y}})
+        check_blas(cublasLtMatmulPreferenceSetAttribute(preference, attribute, &bytes, sizeof bytes), "preference");
     cublasLtMatmulHeuristicResult_t found;
     int count = 0;
     const cublasStatus_t status = cublasLtMatmulAlgoGetHeuristic(handle(), plan.operation, plan.a, plan.b, plan.c,
@@ -103,11 +121,13 @@ void product(long rows, long columns, long depth, const In* left, bool left_turn
     static std::map<Key, Plan> plans;
     const bool tf32 = std::is_same_v<In, float> && precision() == Precision::tf32;
     const cublasComputeType_t compute = tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F;
-    const Key key{rows, columns, depth, left_turned, right_turned, bias != nullptr, compute};
+    const Alignments aligned{alignment(left), alignment(right), alignment(y)};
+    const Key key{rows,    columns,      depth,         left_turned, right_turned, bias != nullptr,
+                  compute, aligned.left, aligned.right, aligned.y};
     auto found = plans.find(key);
     if (found == plans.end()) {
         const Plan plan = make_plan(rows, columns, depth, left_turned, right_turned, bias != nullptr,
-                                    type_of<In>(), type_of<Out>(), compute);
+                                    type_of<In>(), type_of<Out>(), compute, aligned);
         found = plans.emplace(key, plan).first;
     }
     const Plan& plan = found->second;

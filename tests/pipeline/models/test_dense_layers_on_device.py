@@ -25,7 +25,7 @@ def layers(jt):
     class Doubled(nn.Module):
         def execute(self, x):
             return kernels.top_down(
-                [jt.zeros((3, 17, 14, 5)), x.permute(0, 2, 3, 1)]
+                [jt.zeros((3, 17, 14, 9)), x.permute(0, 2, 3, 1)]
             )  # the last row is cut off
 
     class Masks(MaskHead):
@@ -33,12 +33,12 @@ def layers(jt):
             return super().execute(x.permute(0, 2, 3, 1), np.array([2, 0, 2]))  # two boxes share a class
 
     return {
-        "conv": Conv2d(5, 4, 3, padding=1),
-        "conv-norm": ConvNorm(5, 4, 3),
-        "norm": BatchNorm2d(5),
-        "norm-of-ranks": Shared(5),
+        "conv": Conv2d(9, 4, 3),
+        "conv-norm": ConvNorm(9, 4, 3),
+        "norm": BatchNorm2d(9),
+        "norm-of-ranks": Shared(9),
         "doubled": Doubled(),
-        "masks": Masks(DetectHeadConfig(width=5, mask_convs=1), num_classes=3),
+        "masks": Masks(DetectHeadConfig(width=9, mask_convs=1), num_classes=3),
     }
 
 
@@ -49,7 +49,7 @@ def answers(jt, layer, rng) -> list[np.ndarray]:
         value.update(jt.array(rng.normal(1.5, 0.3, value.shape).astype(np.float32)))
         if "running" in name:
             value.stop_grad()
-    x = jt.array(rng.normal(0.5, 1, (3, 5, 9, 7)).astype(np.float32))
+    x = jt.array(rng.normal(0.5, 1, (3, 9, 9, 7)).astype(np.float32))
     y = layer(x)
     weights = jt.array(rng.normal(size=y.shape).astype(np.float32))
     trained = [value for name, value in layer.named_parameters() if "running" not in name]

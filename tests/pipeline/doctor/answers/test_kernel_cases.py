@@ -72,6 +72,7 @@ BREAKS = [
         "fused_conv_known_norm_relu",
         {"conv_known_norm_relu"},
     ),
+    ("convolution", "plain_convolution", "device_convolution", {"convolution"}),
     ("biased_conv", "plain_biased_conv", "fused_biased_conv", {"biased_conv"}),
     ("class_products", "plain_class_products", "fused_class_products", {"class_products"}),
     ("relu_layers", "plain_relu_layers", "fused_relu_layers", {"relu_layers"}),
@@ -101,6 +102,7 @@ BREAKS = [
 
 # Kernels that call another's, some of them in their plain twin alone.
 BUILT_ON = {
+    "convolution": {"biased_conv", "conv_known_norm_relu", "conv_norm_relu"},
     "gather_rows": {"class_products", "transformer_block_rows"},
     "soft_cross_entropy": {"prototype_cross_entropy"},
 }
