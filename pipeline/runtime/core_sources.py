@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _BINDINGS = "gen"  # name of the folder of Python's side of the core's functions
-# Folders of sources for which no step waits: passes over a new operator, profiling. These and Python's side
-# take a third less time to compile at -O1.
+# Folders of sources for which no step waits: passes over a new operator, profiling. They take a third less
+# time to compile at -O1. At -O0 no precompiled header serves, as it was made with optimisation.
 _LIGHT = {"opt", "profiler"}
-# A reader of zip files that nothing here calls, and functions that set a flag.
-_UNHURRIED = {"miniz.cc", "pyjt_jit_flags.cc"}
+_ZIP = "miniz.cc"  # a reader of zip files that nothing here calls
 # What nothing here calls has an empty source in its place: Jittor's tests of itself, an example of oneDNN.
 # Others refer to these names; the example reports that it failed.
 _TESTS = "test"
@@ -52,9 +51,9 @@ def parsed(command: str) -> Source:
 
 def _lower_level(path: Path) -> str | None:
     """How little a source is optimised, if less than Jittor has it."""
-    if path.name in _UNHURRIED:
-        return "-O0"
-    if path.parent.name == _BINDINGS or path.name == "op_compiler.cc" or _LIGHT & set(_inside_jittor(path)):
+    if path.name == _ZIP or path.parent.name == _BINDINGS:
+        return "-Og"
+    if path.name == "op_compiler.cc" or _LIGHT & set(_inside_jittor(path)):
         return "-O1"
     return None
 

@@ -39,8 +39,9 @@ def compiled_by(folder: Path, commands: list[str]) -> types.SimpleNamespace:
     """Jittor's module with the two functions, after it has compiled the commands."""
     shell = lambda command: subprocess.run(command, shell=True, check=True)  # noqa: E731
     utils = types.SimpleNamespace(run_cmd=shell, run_cmds=None)
-    compile_joined(utils, folder)
+    compiler = compile_joined(utils, folder)
     utils.run_cmds(commands, "", "", "Compiling core")
+    compiler.headers_compiled_with()
     return utils
 
 
@@ -108,12 +109,13 @@ def test_an_error_of_the_compiler_is_shown(tmp_path):
 
 def test_the_source_with_data_is_compiled_though_it_is_removed(tmp_path):
     utils = types.SimpleNamespace(run_cmd=None, run_cmds=None)
-    compile_joined(utils, tmp_path)
+    compiler = compile_joined(utils, tmp_path)
     data = tmp_path / "data.cc"
     data.write_text("int data() { return 7; }\n")
     utils.run_cmd(f'"g++" -fPIC -O1 "{data}" -c -o "{tmp_path}/data.o"')
     data.unlink()
     utils.run_cmds(core(tmp_path, "a"), "", "", "Compiling core")
+    compiler.headers_compiled_with()
     objects = [str(tmp_path / name) for name in ("a.cc.o", "data.o")]
     subprocess.run(["g++", "-shared", *objects, "-o", str(tmp_path / "core.so")], check=True)
     assert ctypes.CDLL(str(tmp_path / "core.so"))._Z4datav() == 7
@@ -209,6 +211,19 @@ def test_the_next_start_imports_the_library_of_utilities_as_it_is(tmp_path, reco
     utils = types.SimpleNamespace(run_cmds=None, cc=None)
     leave_joined(utils, tmp_path)
     assert (utils.cc is not None) is recorded
+
+
+@pytest.mark.parametrize(
+    ("compiler", "is_gcc"), [("g++", True), ("x86_64-linux-gnu-g++-12", True), ("clang++", False)]
+)
+def test_only_gcc_is_told_how_to_collect_garbage(tmp_path, compiler, is_gcc):
+    """What stands for the compiler writes its arguments into the object."""
+    script = tmp_path / compiler
+    script.write_text('#!/bin/sh\nfor last; do :; done\necho "$@" > "$last"\n')
+    script.chmod(0o700)
+    (tmp_path / "executor.cc").write_text("")
+    compiled_by(tmp_path, [f'"{script}" "{tmp_path}/executor.cc" -c -o "{tmp_path}/executor.o"'])
+    assert ("ggc-min-heapsize" in (tmp_path / "executor.o").read_text()) is is_gcc
 
 
 def test_the_headers_of_operators_are_precompiled_beside_the_core(tmp_path, monkeypatch):
