@@ -1,8 +1,8 @@
 """The process that stages are forked from: what most of them import is imported here, once.
 
 `forked_stages` starts this file in the folder and with the environment of the stages. Of the project it holds
-what every stage is served by. Each stage reads the rest when it starts, as a process started for it alone
-would; and none is forked when a file of what is held has changed since before it was read.
+a few modules that most stages use. Each stage reads the rest when it starts, as a process started for it
+alone would; and none is forked when a file of what is held has changed since before it was read.
 
 The first argument is the descriptor of a socket of requests. A request is a message, the words after
 `python -m` as JSON, and descriptors: a socket for answers, the stage's output, and what it keeps open. The
@@ -30,9 +30,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-# Of all stages: imported before the first request is answered.
+# Imported before the first request is answered, the project's own from the folder of the stages alone.
 _FIRST = ("numpy", "pydantic")
-_FIRST_OWN = ("pipeline.graph.stage_runner",)
+_OWN = (
+    "pipeline.graph.stage_runner",
+    "pipeline.config.experiment",
+    "pipeline.datasets.prepared",
+    "pipeline.runtime.start_jittor",
+)
 # In the order in which the stages of an experiment need them; requests are answered in between.
 _LATER = (
     "PIL.Image",
@@ -67,7 +72,8 @@ class _Stage:
 def next_stage(requests: socket.socket) -> list[str]:
     """Fork a stage for each request; only the stage returns, with the words of its request."""
     files = _states(Path.cwd().glob("pipeline/**/*.py"))
-    for name in (*_FIRST, *(_FIRST_OWN if files else ())):
+    own = [name for name in _OWN if Path.cwd().joinpath(*name.split(".")).with_suffix(".py") in files]
+    for name in (*_FIRST, *own):
         _import(name)
     later = iter(_LATER)
     stages: dict[int, _Stage] = {}  # by both of its descriptors
