@@ -9,22 +9,14 @@ from pipeline.ranks.whole_batch import sharing_ranks
 
 
 class Conv2d(nn.Conv2d):
-    """Jittor's convolution with a bias, whose gradient has a fixed order on a device.
-
-    On a processor one of 1 x 1 at stride 1 is a linear layer, which other layers have compiled already.
-    """
+    """Jittor's convolution with a bias, whose gradient has a fixed order on a device."""
 
     def execute(self, x: jt.Var) -> jt.Var:
         """x (B, in, h, w) -> (B, out, h / stride, w / stride)."""
         if not kernels.on_device():
-            is_linear = tuple(self.weight.shape[2:]) == (1, 1) and max(self.stride) == self.groups == 1
-            return self._linear(x) if is_linear and not any(self.padding) else super().execute(x)
+            return super().execute(x)
         y = nn.conv2d(x, self.weight, None, self.stride, self.padding, self.dilation, self.groups)
         return kernels.add_to_channels(y, self.bias)
-
-    def _linear(self, x: jt.Var) -> jt.Var:
-        weight = self.weight.reshape(self.weight.shape[:2])
-        return kernels.linear(x.permute(0, 2, 3, 1), weight, self.bias).permute(0, 3, 1, 2)
 
 
 class ConvNorm(nn.Module):
@@ -49,3 +41,17 @@ class ConvNorm(nn.Module):
         norm.running_mean.update(running[0])
         norm.running_var.update(running[1])
         return y
+
+
+class PointwiseConv(Conv2d):
+    """1 x 1 convolution with a bias; on a processor a linear layer, which others have compiled already."""
+
+    def __init__(self, in_channels: int, out_channels: int):
+        super().__init__(in_channels, out_channels, 1)
+
+    def execute(self, x: jt.Var) -> jt.Var:
+        """x (B, in, h, w) -> (B, out, h, w)."""
+        if kernels.on_device():
+            return super().execute(x)
+        weight = self.weight.reshape(self.weight.shape[:2])
+        return kernels.linear(x.permute(0, 2, 3, 1), weight, self.bias).permute(0, 3, 1, 2)
