@@ -43,7 +43,7 @@ _OBJECT = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 _OURS = ("pipeline", "benchmarks", "stages")
 # Modules whose importers use further files: the folder of these, and their suffix.
 _BESIDE = {
-    "pipeline.detection.nms": ("pipeline/detection", (".cpp",)),
+    "pipeline.detection.box_library": ("pipeline/detection", (".cpp",)),
     "pipeline.evaluate.neighbour_tiles.library": ("pipeline/evaluate/neighbour_tiles", (".cpp",)),
     "pipeline.native.build": ("pipeline/native", (".cpp", ".cu", ".cuh", ".h")),
     "pipeline.report.page.rendering": ("pipeline/report/page/templates", (".jinja", ".css", ".js")),

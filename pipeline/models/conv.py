@@ -9,23 +9,14 @@ from pipeline.ranks.whole_batch import sharing_ranks
 
 
 class Conv2d(nn.Conv2d):
-    """k x k convolution with a bias; the padding keeps the size.
-
-    On a processor one of 1 x 1 is a linear layer, which other layers have compiled already.
-    """
+    """k x k convolution with a bias; the padding keeps the size."""
 
     def __init__(self, in_channels: int, out_channels: int, kernel_size: int):
         super().__init__(in_channels, out_channels, kernel_size, padding=kernel_size // 2)
 
     def execute(self, x: jt.Var) -> jt.Var:
         """x (B, in, h, w) -> (B, out, h, w)."""
-        if tuple(self.weight.shape[2:]) == (1, 1) and not kernels.on_device():
-            return self._linear(x)
         return kernels.convolution(x, self.weight, self.bias, channels_first=True)
-
-    def _linear(self, x: jt.Var) -> jt.Var:
-        weight = self.weight.reshape(self.weight.shape[:2])
-        return kernels.linear(x.permute(0, 2, 3, 1), weight, self.bias).permute(0, 3, 1, 2)
 
 
 class ConvNorm(nn.Module):
@@ -50,3 +41,17 @@ class ConvNorm(nn.Module):
         norm.running_mean.update(running[0])
         norm.running_var.update(running[1])
         return y
+
+
+class PointwiseConv(Conv2d):
+    """1 x 1 convolution with a bias; on a processor a linear layer, which others have compiled already."""
+
+    def __init__(self, in_channels: int, out_channels: int):
+        super().__init__(in_channels, out_channels, 1)
+
+    def execute(self, x: jt.Var) -> jt.Var:
+        """x (B, in, h, w) -> (B, out, h, w)."""
+        if kernels.on_device():
+            return super().execute(x)
+        weight = self.weight.reshape(self.weight.shape[:2])
+        return kernels.linear(x.permute(0, 2, 3, 1), weight, self.bias).permute(0, 3, 1, 2)

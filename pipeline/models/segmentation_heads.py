@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import jittor as jt
 from jittor import nn
 
-from pipeline.models.conv import Conv2d, ConvNorm
+from pipeline.models.conv import ConvNorm, PointwiseConv
 from pipeline.models.resize import adaptive_pool, resize, stacked
 
 _POOL_SIZES = (1, 2, 3, 6)
@@ -26,7 +26,7 @@ class LinearHead(nn.Module):
 
     def __init__(self, channels: Sequence[int], num_classes: int):
         super().__init__()
-        self.predict = Conv2d(sum(channels), num_classes, 1)
+        self.predict = PointwiseConv(sum(channels), num_classes)
 
     def execute(self, maps: Sequence[jt.Var]) -> jt.Var:
         """Maps (B, C_i, h_i, w_i) -> logits (B, K, h_0, w_0)."""
@@ -50,7 +50,7 @@ class UperHead(nn.Module):
         self.laterals = nn.ModuleList([ConvNorm(count, width, 1) for count in channels[:-1]])
         self.smooths = nn.ModuleList([ConvNorm(width, width, 3) for _ in channels[:-1]])
         self.fuse = ConvNorm(len(channels) * width, width, 3)
-        self.predict = Conv2d(width, num_classes, 1)
+        self.predict = PointwiseConv(width, num_classes)
 
     def execute(self, maps: Sequence[jt.Var], channel_scales: jt.Var | None = None) -> jt.Var:
         """Logits (B, K, h_0, w_0).
@@ -90,7 +90,7 @@ class AuxiliaryHead(nn.Module):
     def __init__(self, channels: int, width: int, num_classes: int):
         super().__init__()
         self.mix = ConvNorm(channels, width, 3)
-        self.predict = Conv2d(width, num_classes, 1)
+        self.predict = PointwiseConv(width, num_classes)
 
     def execute(self, x: jt.Var, channel_scales: jt.Var | None = None) -> jt.Var:
         """x (B, C, h, w) -> logits (B, K, h, w); channel_scales as in `UperHead`."""

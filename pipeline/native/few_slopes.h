@@ -44,6 +44,7 @@ class FewSlopes {
         if (x_grad != nullptr) std::fill_n(x_grad, positions_ * shape_.in, 0.f);
         for (long first = 0; first < static_cast<long>(rows_.size()); first += kAtOnce) {
             const long count = std::min<long>(kAtOnce, rows_.size() - first);
+#pragma omp parallel for schedule(static)
             for (long i = 0; i < count; i++) {
                 std::copy_n(slopes_ + rows_[first + i] * out, out, slopes + i * out);
                 std::fill_n(patches + i * length_, length_, 0.f);
@@ -63,7 +64,7 @@ class FewSlopes {
     }
 
   private:
-    static constexpr long kWorth = 4;      // one row in so many
+    static constexpr long kWorth = 2;     // one row in so many
     static constexpr long kAtOnce = 256;  // rows whose patches are in memory
 
     // Calls visit(tap of the filter, row of x) for the taps that read no border.

@@ -34,7 +34,7 @@ def test_values_and_slopes(kernels, check, rng, sizes, count, channels, out, sid
     check(operator, biased_conv(sizes, relu=relu), arrays, tolerance=1e-5)
 
 
-@pytest.mark.parametrize("num_rows", [0, 1, 40, 300])
+@pytest.mark.parametrize("num_rows", [0, 1, 40, 400])
 def test_few_positions_with_slopes(kernels, jt, check, rng, num_rows):
     sizes = [(2, 30, 21), (2, 15, 11)]
     arrays = [table(rng, sizes, 5), *layers_of(rng, 1, 7, 5, 3)]
