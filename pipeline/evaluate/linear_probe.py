@@ -1,8 +1,8 @@
 """Linear classifiers on frozen features: one per learning rate, all trained at once.
 
-Shapes: N images, B images of a batch, D channels, C classes, L learning rates. The weights of all classifiers
-form one matrix (D, C * L), so a step is two large products. The learning rate is the fastest axis, so that
-sums over classes read contiguous memory.
+Shapes: N images, B images of a batch, D channels, C classes, L learning rates, l of them that take a step
+together: their weights form one matrix, so a step is two large products, and their logits fit into a core's
+cache. The bias is the weight of a channel that is 1 in every image.
 """
 
 import math
@@ -17,13 +17,12 @@ from pipeline.evaluate.feature_rows import FeatureRows
 from pipeline.evaluate.probes.settings import LinearConfig
 from pipeline.evaluate.read_ahead import read_ahead
 
-ToGradient = Callable[[np.ndarray, np.ndarray, int], None]
 LR_REFERENCE_BATCH = 256  # images; base learning rates are stated for this batch size
 INIT_STD = 0.01
 HELD_BYTES = 256 * 2**20  # features to train on that are kept in memory: every epoch reads all
 SCORE_BYTES = 256 * 2**20  # of all images by some rates, in memory at once
 EVALUATION_BYTES = 32 * 2**20  # logits in memory at once
-SOFTMAX_BYTES = 2**18  # logits that fit into a core's cache
+LOGIT_BYTES = 2**20  # logits of the rates that take a step together; they fit into a core's cache
 
 
 @dataclass(frozen=True)
@@ -86,12 +85,9 @@ def train_sweep(
     if isinstance(features, FeatureRows):
         features = features.held(HELD_BYTES)
     batch_size = min(config.batch_size, num_images)
-    base_lrs = np.array(config.base_lrs, np.float32)
-    peak_lrs = np.tile(base_lrs * (batch_size / LR_REFERENCE_BATCH), num_classes)
+    peak_lrs = np.array(config.base_lrs, np.float32) * np.float32(batch_size / LR_REFERENCE_BATCH)
     start = rng.normal(0, INIT_STD, (num_channels, num_classes)).astype(np.float32)
-    weights = np.repeat(start, len(base_lrs), axis=1)  # (D, C * L)
-    to_gradient = _to_binary_gradient if labels.ndim == 2 else _to_logit_gradient
-    classifiers = _Optimiser(weights, num_classes, config.momentum, to_gradient)
+    classifiers = _Optimiser(start, len(peak_lrs), config.momentum, _GRADIENTS[labels.ndim])
     done, num_batches = 0 if checkpointer is None else checkpointer.restore(classifiers.state), 0
     with np.errstate(all="ignore"):  # overflow is an expected result of a rate that is too high
         for epoch in range(config.epochs):
@@ -108,10 +104,8 @@ def train_sweep(
                 if checkpointer is not None:
                     checkpointer.save(classifiers.state, num_batches)
             report(epoch + 1)
-    shape = (num_classes, len(base_lrs))
-    return LinearSweep(
-        config.base_lrs, weights.reshape(num_channels, *shape), classifiers.biases.reshape(shape)
-    )
+    by_channel = np.ascontiguousarray(classifiers.weights.transpose(2, 1, 0))
+    return LinearSweep(config.base_lrs, by_channel[:-1], by_channel[-1])
 
 
 def predict(sweep: LinearSweep, features: np.ndarray | FeatureRows) -> np.ndarray:
@@ -153,65 +147,108 @@ def _check_labels(labels: np.ndarray, num_images: int, num_classes: int) -> None
         raise ValueError(f"labels {labels.min()}..{labels.max()} leave 0..{num_classes - 1}")
 
 
-class _Optimiser:
-    """Weights, velocities and buffers of all classifiers, updated in place."""
+class _Scratch:
+    """Arrays whose memory is used again: new memory in every step, page by page, took a sixth of its time."""
 
-    def __init__(
-        self, weights: np.ndarray, num_classes: int, momentum: float, to_gradient: ToGradient
-    ) -> None:
-        self._to_gradient = to_gradient
-        self.weights = weights  # (D, C * L)
-        self.biases = np.zeros(weights.shape[1], np.float32)
-        self._weight_velocity = np.zeros_like(weights)
-        self._bias_velocity = np.zeros_like(self.biases)
-        self._gradient = np.empty_like(weights)
-        self._num_classes = num_classes
+    def __init__(self) -> None:
+        self._held: dict[str, np.ndarray] = {}
+
+    def array(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
+        """An array of float32 with any values; the last one of this name is lost."""
+        size = math.prod(shape)
+        if name not in self._held or self._held[name].size < size:
+            self._held[name] = np.empty(size, np.float32)
+        return self._held[name][:size].reshape(shape)
+
+
+# Images (B, D + 1), what labels add to the gradient (C, D + 1), weights (l, C, D + 1) -> gradient, likewise.
+ToGradient = Callable[[np.ndarray, np.ndarray, np.ndarray, _Scratch], np.ndarray]
+
+
+class _Optimiser:
+    """Weights and velocities of all classifiers, updated in place; a class's last weight is its bias."""
+
+    def __init__(self, start: np.ndarray, num_rates: int, momentum: float, to_gradient: ToGradient) -> None:
+        num_channels, num_classes = start.shape
+        self.weights = np.zeros((num_rates, num_classes, num_channels + 1), np.float32)
+        self.weights[:, :, :-1] = start.T
+        self._velocity = np.zeros_like(self.weights)
         self._momentum = momentum
+        self._to_gradient = to_gradient
+        self._scratch = _Scratch()
 
     @property
     def state(self) -> dict[str, np.ndarray]:
-        """All arrays that a step changes, not copied."""
-        return {
-            "weights": self.weights,
-            "biases": self.biases,
-            "weight_velocity": self._weight_velocity,
-            "bias_velocity": self._bias_velocity,
-        }
+        """All arrays that a step changes, (L, C, D + 1), not copied."""
+        return {"weights": self.weights, "velocity": self._velocity}
 
-    def step(self, images: np.ndarray, labels: np.ndarray, lrs: np.ndarray) -> None:
-        """Take one step of SGD with momentum on the features (B, D) of a batch, with rates `lrs` (C * L,)."""
-        logits = images @ self.weights
-        logits += self.biases
-        self._to_gradient(logits, labels, self._num_classes)
-        np.matmul(images.T, logits, out=self._gradient)
-        self._weight_velocity *= self._momentum
-        self._weight_velocity += self._gradient
-        np.multiply(self._weight_velocity, lrs, out=self._gradient)
-        self.weights -= self._gradient
-        self._bias_velocity *= self._momentum
-        self._bias_velocity += logits.sum(axis=0)
-        self.biases -= lrs * self._bias_velocity
-
-
-def _to_logit_gradient(logits: np.ndarray, labels: np.ndarray, num_classes: int) -> None:
-    """Turn logits (B, C * L) into the gradient of every classifier's mean cross-entropy, in place."""
-    logits = logits.reshape(len(logits), num_classes, -1)
-    block = max(1, SOFTMAX_BYTES // logits[0].nbytes)
-    for first in range(0, len(logits), block):
-        part = logits[first : first + block]
-        part -= part.max(axis=1, keepdims=True)
-        np.exp(part, out=part)
-        part /= part.sum(axis=1, keepdims=True)
-        part[np.arange(len(part)), labels[first : first + block]] -= 1
-    logits /= len(logits)
+    def step(self, features: np.ndarray, labels: np.ndarray, lrs: np.ndarray) -> None:
+        """Take one step of SGD with momentum on the features (B, D) of a batch, with rates `lrs` (L,)."""
+        num_rates, num_classes, _ = self.weights.shape
+        images = self._scratch.array("images", (len(features), self.weights.shape[2]))
+        images[:, :-1] = features
+        images[:, -1] = 1
+        if labels.ndim == 1:
+            labels = np.arange(num_classes) == labels[:, None]
+        labelled = labels.T.astype(np.float32) @ images
+        labelled /= len(images)
+        num_groups = min(num_rates, -(-4 * num_rates * num_classes * len(images) // LOGIT_BYTES))
+        together = -(-num_rates // num_groups)
+        for first in range(0, num_rates, together):
+            rates = slice(first, first + together)
+            weights, velocity = self.weights[rates], self._velocity[rates]
+            gradient = self._to_gradient(images, labelled, weights, self._scratch)
+            velocity *= self._momentum
+            velocity += gradient
+            np.multiply(velocity, lrs[rates, None, None], out=gradient)
+            weights -= gradient
 
 
-def _to_binary_gradient(logits: np.ndarray, labels: np.ndarray, num_classes: int) -> None:
-    """The same for the sum of each class's binary cross-entropy, for labels (B, C) of 0 and 1."""
-    logits = logits.reshape(len(logits), num_classes, -1)
-    expit(logits, out=logits)
-    logits -= labels[:, :, None]
-    logits /= len(logits)
+def _cross_entropy_gradient(
+    images: np.ndarray, labelled: np.ndarray, weights: np.ndarray, scratch: _Scratch
+) -> np.ndarray:
+    """The gradient of the mean cross-entropy of every classifier.
+
+    Only differences of logits matter, and the gradients of all classes add up to 0: the last class takes
+    part in neither product.
+    """
+    by_class = weights.swapaxes(0, 1)
+    num_classes, num_rates, width = by_class.shape
+    relative = scratch.array("relative", (num_classes - 1, num_rates, width))
+    np.subtract(by_class[:-1], by_class[-1], out=relative)
+    shares = scratch.array("shares", (num_classes, num_rates, len(images)))
+    np.matmul(_matrix(relative), images.T, out=_matrix(shares[:-1]))
+    shares[-1] = 0
+    shares -= shares.max(axis=0)
+    np.exp(shares, out=shares)
+    shares *= np.float32(1 / len(images)) / shares.sum(axis=0)
+    gradient = scratch.array("gradient", by_class.shape)
+    np.matmul(_matrix(shares[:-1]), images, out=_matrix(gradient[:-1]))
+    gradient[:-1] -= labelled[:-1, None]
+    np.negative(gradient[:-1].sum(axis=0), out=gradient[-1])
+    return gradient.swapaxes(0, 1)
+
+
+def _binary_gradient(
+    images: np.ndarray, labelled: np.ndarray, weights: np.ndarray, scratch: _Scratch
+) -> np.ndarray:
+    """The same for the sum of each class's binary cross-entropy."""
+    shares = scratch.array("shares", (len(weights) * len(labelled), len(images)))
+    np.matmul(_matrix(weights), images.T, out=shares)
+    expit(shares, out=shares)
+    shares /= len(images)
+    gradient = scratch.array("gradient", weights.shape)
+    np.matmul(shares, images, out=_matrix(gradient))
+    gradient -= labelled
+    return gradient
+
+
+_GRADIENTS: dict[int, ToGradient] = {1: _cross_entropy_gradient, 2: _binary_gradient}  # by axes of the labels
+
+
+def _matrix(array: np.ndarray) -> np.ndarray:
+    """All axes but the last as one; a view."""
+    return array.reshape(math.prod(array.shape[:-1]), array.shape[-1])
 
 
 def rate_scores(sweep: LinearSweep, features: np.ndarray | FeatureRows) -> Iterator[np.ndarray]:

@@ -30,8 +30,8 @@ class _RecordedRows:
 class _StopAtNonFinite:
     """A checkpointer that saves nothing, and stops when the smallest rate's classifier is not finite."""
 
-    def __init__(self, num_rates: int, smallest: int):
-        self._num_rates, self._smallest = num_rates, smallest
+    def __init__(self, smallest: int):
+        self._smallest = smallest
         self.step, self.tensor, self.numbers = 0, "", (0, 0)
 
     def restore(self, state: Mapping[str, np.ndarray]) -> int:
@@ -39,7 +39,7 @@ class _StopAtNonFinite:
 
     def save(self, state: Mapping[str, np.ndarray], num_batches: int) -> None:
         for name, array in state.items():
-            of_rate = array.reshape(*array.shape[:-1], -1, self._num_rates)[..., self._smallest]
+            of_rate = array[self._smallest]
             bad = of_rate.size - int(np.isfinite(of_rate).sum())
             if bad:
                 self.step, self.tensor, self.numbers = num_batches, name, (bad, of_rate.size)
@@ -66,7 +66,7 @@ def divergence(
     """
     lrs, every = config.base_lrs, "the linear probe diverged at every learning rate"
     smallest = int(np.argmin(lrs))
-    recorded, monitor = _RecordedRows(features), _StopAtNonFinite(len(lrs), smallest)
+    recorded, monitor = _RecordedRows(features), _StopAtNonFinite(smallest)
     try:
         train_sweep(recorded, labels, config, num_classes=num_classes, rng=rng, checkpointer=monitor)
     except _NonFiniteStep:
@@ -76,7 +76,7 @@ def divergence(
         more = f" and {len(images) - _MOST_IMAGES} more" if len(images) > _MOST_IMAGES else ""
         return (
             f"{every}; at the smallest, {lrs[smallest]:g}, in step {monitor.step}: {bad} of {size} values of "
-            f"{monitor.tensor.replace('_', ' ')} are not finite, after the images in rows {named}{more} of "
+            f"{monitor.tensor} are not finite, after the images in rows {named}{more} of "
             "the data set; lower linear.base_lrs"
         )
     return (

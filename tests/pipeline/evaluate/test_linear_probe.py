@@ -38,23 +38,27 @@ def train_one_by_one(features, labels, config, num_classes):
     return trained
 
 
+@pytest.mark.parametrize("logit_bytes", [1, 2 * 4 * 4 * 64, 2**20])  # of one rate, of two, of all three
 @pytest.mark.parametrize("batch_size", [64, 1024])
-def test_equals_a_loop_over_rates_in_float64(batch_size):
+@pytest.mark.parametrize("num_classes", [2, 4])
+def test_equals_a_loop_over_rates_in_float64(batch_size, num_classes, logit_bytes, monkeypatch):
+    monkeypatch.setattr(module, "LOGIT_BYTES", logit_bytes)
     rng = np.random.default_rng(7)
     features = rng.standard_normal((150, 12)).astype(np.float32)
-    labels = rng.integers(0, 4, 150)
+    labels = rng.integers(0, num_classes, 150)
     config = LinearConfig(epochs=5, batch_size=batch_size, base_lrs=(0.003, 0.1, 1.0))
-    sweep = train_sweep(features, labels, config, num_classes=4, rng=np.random.default_rng(0))
-    for rate, (weights, biases) in enumerate(train_one_by_one(features, labels, config, 4)):
+    sweep = train_sweep(features, labels, config, num_classes=num_classes, rng=np.random.default_rng(0))
+    for rate, (weights, biases) in enumerate(train_one_by_one(features, labels, config, num_classes)):
         np.testing.assert_allclose(sweep.weights[:, :, rate], weights, rtol=1e-4, atol=1e-6)
         np.testing.assert_allclose(sweep.biases[:, rate], biases, rtol=1e-4, atol=1e-6)
         expected = (features @ weights + biases).argmax(axis=1)
         np.testing.assert_array_equal(predict(sweep, features)[:, rate], expected)
 
 
-@pytest.mark.parametrize("score_bytes", [4 * 150 * 4, 2**28])
-def test_label_sets_equal_a_loop_over_rates_in_float64(score_bytes, monkeypatch):
-    monkeypatch.setattr(module, "SCORE_BYTES", score_bytes)  # one rate at once, and all of them
+@pytest.mark.parametrize("num_bytes", [4 * 150 * 4, 2**28])
+def test_label_sets_equal_a_loop_over_rates_in_float64(num_bytes, monkeypatch):
+    monkeypatch.setattr(module, "SCORE_BYTES", num_bytes)  # one rate at once, and all of them
+    monkeypatch.setattr(module, "LOGIT_BYTES", num_bytes)  # two rates, and all
     rng = np.random.default_rng(7)
     features = rng.standard_normal((150, 12)).astype(np.float32)
     labels = (rng.random((150, 4)) < [0.5, 0.2, 0.9, 0.0]).astype(np.int8)
@@ -76,6 +80,15 @@ def test_labels_that_are_neither_0_nor_1_are_refused():
             num_classes=2,
             rng=np.random.default_rng(0),
         )
+
+
+def test_of_one_class_there_is_nothing_to_learn():
+    features = np.random.default_rng(0).standard_normal((20, 3)).astype(np.float32)
+    rates = {"config": LinearConfig(epochs=2, base_lrs=(0.1, 1.0)), "num_classes": 1}
+    sweep = train_sweep(features, np.zeros(20, np.int64), **rates, rng=np.random.default_rng(5))
+    start = np.random.default_rng(5).normal(0, 0.01, (3, 1)).astype(np.float32)
+    np.testing.assert_array_equal(sweep.weights, np.repeat(start[:, :, None], 2, axis=2))
+    assert (sweep.biases == 0).all()
 
 
 def test_a_separable_problem_is_solved():

@@ -27,7 +27,7 @@ def test_the_first_batch_with_a_feature_that_is_no_number():
     rows = ", ".join(str(100 + row) for row in order[4 * step : 4 * step + 4])
     index = np.arange(100, 112)
     message = divergence(**given, index=index, rng=np.random.default_rng(20))
-    assert f"at the smallest, 10, in step {step + 1}: 15 of 15 values of weights are not finite" in message
+    assert f"at the smallest, 10, in step {step + 1}: 18 of 18 values of weights are not finite" in message
     assert f"after the images in rows {rows} of the data set; lower linear.base_lrs" in message
 
 
