@@ -4,7 +4,14 @@ Jittor must have been started (`pipeline.runtime.start_jittor`) before this pack
 """
 
 from pipeline.kernels.biased_conv import biased_conv
-from pipeline.kernels.channel_sums import Sharing, add_to_channels, batch_norm
+from pipeline.kernels.channel_sums import (
+    Sharing,
+    add_to_channels,
+    batch_norm,
+    scale_channels,
+    sum_of_all,
+    with_token,
+)
 from pipeline.kernels.class_products import class_products
 from pipeline.kernels.conv_norm import Norm, conv_known_norm_relu, conv_norm_relu
 from pipeline.kernels.convolution import convolution
@@ -64,8 +71,10 @@ __all__ = [
     "prototype_cross_entropy",
     "relu_layers",
     "resample",
+    "scale_channels",
     "soft_cross_entropy",
     "stack_resampled",
+    "sum_of_all",
     "teacher_probabilities",
     "tokens",
     "top_down",
@@ -73,4 +82,5 @@ __all__ = [
     "transformer_block_rows",
     "use",
     "use_precision",
+    "with_token",
 ]

@@ -64,6 +64,63 @@ def batch_norm(
     return y, mean.detach(), variance.detach()
 
 
+def scale_channels(
+    x: jt.Var, scale: jt.Var, shift: jt.Var | None = None, *, channels_first: bool = False
+) -> jt.Var:
+    """x scale + shift, for every channel its own.
+
+    Args:
+        x: (..., C), or (B, C, H, W).
+        scale, shift: (C,); None: no shift.
+        channels_first: order of x.
+
+    Raises:
+        ValueError: the shapes do not fit.
+    """
+    given = [scale] if shift is None else [scale, shift]
+    maps = x if channels_first else x.reshape(-1, x.shape[-1], 1, 1)
+    _check("scale_channels", maps, *given)
+    if selection.on_device():
+        return _ScaleChannels()(maps, *given).reshape(x.shape)
+    scale, *shifts = (each.reshape(1, -1, 1, 1) if channels_first else each for each in given)
+    return x * scale + shifts[0] if shifts else x * scale
+
+
+def with_token(x: jt.Var, hidden: jt.Var, token: jt.Var, *, channels_first: bool = False) -> jt.Var:
+    """x, and the token where it is hidden.
+
+    Args:
+        x: (..., C), or (B, C, H, W).
+        hidden: bool, of the shape of x with one channel.
+        token: (C,).
+        channels_first: order of x.
+
+    Raises:
+        ValueError: the shapes do not fit.
+    """
+    maps = x if channels_first else x.reshape(-1, x.shape[-1], 1, 1)
+    _check("with_token", maps, token)
+    one = [*x.shape]
+    one[1 if channels_first else -1] = 1
+    if tuple(hidden.shape) != tuple(one):
+        raise ValueError(f"with_token: hidden {tuple(hidden.shape)}; expected {tuple(one)}")
+    if selection.on_device():
+        return jt.where(hidden, _AddToChannels()(jt.zeros_like(maps), token).reshape(x.shape), x)
+    shape = (1, -1, 1, 1) if channels_first else (1,) * (x.ndim - 1) + (-1,)
+    return jt.where(hidden, token.reshape(shape), x)
+
+
+def sum_of_all(x: jt.Var) -> jt.Var:
+    """The sum of all numbers of x, in any shape: (1,).
+
+    Raises:
+        ValueError: x is empty.
+    """
+    if x.numel() == 0:
+        raise ValueError(f"sum_of_all: x {tuple(x.shape)}; expected numbers")
+    return _SumOfAll()(x) if selection.on_device() else x.sum()
+
+
 def _check(name: str, x: jt.Var, *of_channels: jt.Var) -> None:
     found = [tuple(each.shape) for each in of_channels]
     if x.ndim != 4 or x.numel() == 0 or set(found) != {(x.shape[1],)}:
@@ -82,6 +139,27 @@ class _AddToChannels(Operator):
 
     def grad(self, out_grad: jt.Var) -> tuple[jt.Var, jt.Var]:
         return out_grad, _sums(out_grad)
+
+
+class _ScaleChannels(Operator):
+    def execute(self, x: jt.Var, scale: jt.Var, *shift: jt.Var) -> jt.Var:
+        self.saved, self._shifted = (x, scale), bool(shift)
+        y = x * scale.broadcast(x, _DIMS)
+        return y + shift[0].broadcast(x, _DIMS) if shift else y
+
+    def grad(self, out_grad: jt.Var) -> tuple[jt.Var, ...]:
+        x, scale = self.saved
+        found = out_grad * scale.broadcast(x, _DIMS), _sums(out_grad * x)
+        return (*found, _sums(out_grad)) if self._shifted else found
+
+
+class _SumOfAll(Operator):
+    def execute(self, x: jt.Var) -> jt.Var:
+        self.shape = x.shape
+        return _sums(x.reshape(1, 1, -1, 1))
+
+    def grad(self, out_grad: jt.Var) -> jt.Var:
+        return out_grad.broadcast(self.shape)
 
 
 class _BatchNorm(Operator):

@@ -94,7 +94,10 @@ class Decoder(nn.Module):
         patches = self.embed(tokens.patches)
         if self.mask_token is not None:
             patches = filled(patches, self.mask_token, patch_masks)
-        x = jt.concat([self.embed(tokens.cls).unsqueeze(1), patches], dim=1) + self.pos_embed.unsqueeze(0)
+        x = jt.concat([self.embed(tokens.cls).unsqueeze(1), patches], dim=1)
+        # A number of each token as a channel of its own: their gradients are sums over images.
+        flat = kernels.add_to_channels(x.reshape(x.shape[0], -1, 1, 1), self.pos_embed.reshape(-1))
+        x = flat.reshape(x.shape)
         for block in self.blocks:
             x = block(x)
         x = x[:, 1:].reshape(-1, x.shape[2])
@@ -168,7 +171,8 @@ def filled(visible: jt.Var, token: jt.Var, patch_masks: PatchMasks) -> jt.Var:
     spread = kernels.gather_rows(visible.reshape(-1, channels), jt.array(source.ravel()))
     # Not by concatenating rows and token: in Jittor 1.3.11, the gradient of a linear layer before such a
     # jt.concat was zero from the second step on.
-    return jt.where(jt.array(hidden)[:, :, None], token.unsqueeze(0), spread.reshape(batch, -1, channels))
+    spread = spread.reshape(batch, -1, channels)
+    return kernels.with_token(spread, jt.array(hidden).unsqueeze(2), token.reshape(channels))
 
 
 def hidden_rows(feature_map: jt.Var, patch_masks: PatchMasks) -> jt.Var:

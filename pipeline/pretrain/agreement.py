@@ -87,7 +87,7 @@ def squared_distance(queries: jt.Var, targets: jt.Var, num_views: int) -> Agreem
     ours = kernels.gather_rows(queries, jt.array(pairs.student_rows))
     theirs = kernels.gather_rows(targets.detach(), jt.array(pairs.teacher_rows))
     # For unit vectors, |a - b|^2 = 2 - 2 a . b.
-    return Agreement(4 - 4 * (ours * theirs).sum() / len(pairs.student_rows))
+    return Agreement(4 - 4 * kernels.sum_of_all(ours * theirs) / len(pairs.student_rows))
 
 
 def _view(rows: jt.Var, index: int, size: int) -> jt.Var:
@@ -106,4 +106,4 @@ def _retrieval(cosines: jt.Var, positives: np.ndarray) -> jt.Var:
     cosines = cosines.detach()
     best = jt.where(jt.array(positives > 0), cosines, jt.full_like(cosines, 2 * _NEVER)).max(dim=1)
     found = (best >= cosines.max(dim=1)).float32()
-    return (found.sum() / len(positives)).stop_grad()
+    return (kernels.sum_of_all(found) / len(positives)).stop_grad()

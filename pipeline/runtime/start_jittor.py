@@ -235,7 +235,7 @@ def _try_cudnn(folder: Path, cuda: CudaSetup | None, onednn: OneDnn | None, say:
     """Try cuDNN, and return notes for the user: none if it works or no GPU is used."""
     if cuda is None:
         return ()
-    slower = "convolutions run on plain kernels, several times slower"
+    slower = "convolutions of images, and all before compute capability 8.0, run on plain kernels, slower"
     if not cudnn.can_be_tried(cuda.toolkit):
         return (f"cuDNN 9 is not installed; {slower} (CUDA 13: pip install nvidia-cudnn-cu13)",)
     problem = cudnn.try_once(folder, cuda.toolkit, onednn[1] if onednn else None, say)

@@ -250,6 +250,17 @@ def cases(rng: np.random.Generator) -> dict[str, KernelCase]:
             lambda: references.softmax((logits.astype(np.float64) - center) / 0.05),
             [],
         ),
+        "scale_channels": KernelCase(
+            kernels.scale_channels, lambda x, scale, shift: x * scale + shift, [normal(67, 33), *norm]
+        ),
+        "sum_of_all": KernelCase(
+            kernels.sum_of_all, lambda x: x.sum(keepdims=True).reshape(1), [normal(7, 33)]
+        ),
+        "with_token": KernelCase(
+            lambda x, token: kernels.with_token(x, jt.array(mask[..., None]), token),
+            lambda x, token: np.where(mask[..., None], token, x),
+            [normal(3, 9, 33), normal(33)],
+        ),
         "tokens": KernelCase(
             lambda p, c, at, m: kernels.tokens(p, c, at, jt.array(mask), m),
             references.tokens(mask),

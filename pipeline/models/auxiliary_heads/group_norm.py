@@ -38,8 +38,7 @@ class GroupNorm(nn.Module):
         length = rows.shape[1]
         rows = kernels.layer_norm(rows, jt.ones((length,)), jt.zeros((length,)), self.eps)
         normed = rows.reshape(batch, groups, height * width, size).permute(0, 2, 1, 3).reshape(x.shape)
-        scaled = normed * self.weight
-        return scaled if self.bias is None else scaled + self.bias
+        return kernels.scale_channels(normed, self.weight, self.bias)
 
 
 def groups_of(dim: int) -> int:

@@ -3,6 +3,7 @@
 import jittor as jt
 from jittor import nn
 
+from pipeline import kernels
 from pipeline.config.models import AuxiliaryHeadConfig
 from pipeline.models.auxiliary_heads.base import FeatureMap
 from pipeline.models.auxiliary_heads.fixed_grid import FixedGridMixing
@@ -38,4 +39,4 @@ class Affine(nn.Module):
         self.bias = jt.zeros((dim,))
 
     def execute(self, x: jt.Var) -> jt.Var:
-        return x * self.weight + self.bias
+        return kernels.scale_channels(x, self.weight, self.bias)

@@ -56,21 +56,26 @@ class WindowAttention(nn.Module):
         qkv = qkv.reshape(batch * num_windows, num_positions, 3, self.num_heads, dim // self.num_heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)  # each (B W, heads, m, d)
         scores = jt.matmul(query, key.transpose(0, 1, 3, 2)) * query.shape[-1] ** -0.5
-        scores = scores.reshape(batch, num_windows, *scores.shape[1:]) + self._score_bias(parts)
-        weights = nn.softmax(scores.reshape(-1, *scores.shape[2:]), dim=-1)
+        # A score of each window as a channel of its own: gradients of biases are sums over windows.
+        flat = kernels.add_to_channels(scores.reshape(scores.shape[0], -1, 1, 1), self._biases(parts))
+        weights = nn.softmax(_allowed(flat.reshape(scores.shape), parts, batch), dim=-1)
         mixed = jt.matmul(weights, value).permute(0, 2, 1, 3).reshape(-1, dim)
         return self.out(_picked(mixed, parts.slots, batch)).reshape(x.shape)
 
-    def _score_bias(self, parts: Windows) -> jt.Var:
-        """The bias of the scores: (1, W or 1, heads, m, m)."""
-        num_positions = parts.rows.shape[0]
+    def _biases(self, parts: Windows) -> jt.Var:
+        """The biases of a window's scores: (heads m m,)."""
         relative = (parts.rows + self.size - 1) * (2 * self.size - 1) + parts.columns + self.size - 1
         bias = kernels.gather_rows(self.relative_position_bias, jt.array(relative.ravel().astype(np.int32)))
-        bias = bias.permute(1, 0).reshape(1, 1, self.num_heads, num_positions, num_positions)
-        if parts.allowed.all():
-            return bias
-        blocked = np.where(parts.allowed, 0, _BLOCKED).astype(np.float32)
-        return bias + jt.array(blocked[None, :, None])
+        return bias.permute(1, 0).reshape(-1)
+
+
+def _allowed(scores: jt.Var, parts: Windows, batch: int) -> jt.Var:
+    """scores (B W, heads, m, m), low where a position may not attend to another."""
+    if parts.allowed.all():
+        return scores
+    blocked = np.where(parts.allowed, 0, _BLOCKED).astype(np.float32)
+    of_windows = scores.reshape(batch, -1, *scores.shape[1:]) + jt.array(blocked[None, :, None]).stop_grad()
+    return of_windows.reshape(scores.shape)
 
 
 def _picked(rows: jt.Var, index: np.ndarray, batch: int) -> jt.Var:

@@ -59,7 +59,7 @@ class Block(nn.Module):
     def execute(self, x: jt.Var, drop_path_scales: jt.Var | None = None) -> jt.Var:
         """x (B, h, w, D), first of a stage: (B, 2 h, 2 w, D / 2) -> (B, h, w, D); drop_path_scales (2, B)."""
         x = x if self.entrance is None else self.entrance(x)
-        branch = self.mlp(self.conv(x), self.norm) * self.layer_scale
+        branch = kernels.scale_channels(self.mlp(self.conv(x), self.norm), self.layer_scale)
         return x + branch * branch_scale(drop_path_scales, 0, 4)
 
 

@@ -185,7 +185,7 @@ def without_hidden(x: jt.Var, mask: jt.Var | None, mask_token: jt.Var) -> jt.Var
     if mask is None:
         return x
     hidden = hidden_positions(mask, x.shape[1] // mask.shape[1]).unsqueeze(-1)
-    return jt.where(hidden, mask_token.reshape(1, 1, 1, -1), x)
+    return kernels.with_token(x, hidden, mask_token.reshape(-1))
 
 
 def _standardised(x: jt.Var, eps: float) -> jt.Var:

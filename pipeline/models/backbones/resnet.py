@@ -52,7 +52,7 @@ class ResNet(HierarchicalEncoder):
         """See `HierarchicalEncoder`."""
         if mask is not None:
             hidden = hidden_positions(mask, self.stride).unsqueeze(1)
-            images = jt.where(hidden, self.mask_token.reshape(1, -1, 1, 1), images)
+            images = kernels.with_token(images, hidden, self.mask_token.reshape(-1), channels_first=True)
         x = nn.relu(self.norm_stem(self.stem(images)))
         return pooled_by_two(x) if self.stem_pools else x
 
@@ -111,7 +111,7 @@ class GroupNorm(nn.Module):
         rows = x.reshape(x.shape[0] * self.num_groups, -1)
         length = rows.shape[1]
         rows = kernels.layer_norm(rows, jt.ones((length,)), jt.zeros((length,)), _EPS)
-        return rows.reshape(x.shape) * self.weight.reshape(1, -1, 1, 1) + self.bias.reshape(1, -1, 1, 1)
+        return kernels.scale_channels(rows.reshape(x.shape), self.weight, self.bias, channels_first=True)
 
 
 class ChannelScale(nn.Module):
@@ -123,7 +123,7 @@ class ChannelScale(nn.Module):
         self.bias = jt.zeros((dim,))
 
     def execute(self, x: jt.Var) -> jt.Var:
-        return x * self.weight.reshape(1, -1, 1, 1) + self.bias.reshape(1, -1, 1, 1)
+        return kernels.scale_channels(x, self.weight, self.bias, channels_first=True)
 
 
 def pooled_by_two(x: jt.Var) -> jt.Var:

@@ -1,9 +1,10 @@
 // Convolutions of maps with the channels last: products of shifted rows, one for each tap of the filters.
 //
-// In a table of all positions, what a tap sees is some rows further on, if every row of a map ends with zeros, and every
-// map with rows of zeros. With a stride there is such a table, a plane, for each remainder of a pixel's row and column.
-#include "columns.cuh"
+// In a table of all positions, what a tap sees is some rows further on, if every row of a map ends with zeros, and
+// every map with rows of zeros. With a stride there is such a table, a plane, for each remainder of a pixel's row and
+// column.
 #include "casts.cuh"
+#include "columns.cuh"
 #include "gelu_passes.cuh"
 #include "kernels.h"
 #include "precision.cuh"
@@ -20,7 +21,7 @@ using hssl::with_factor;
 
 constexpr int kThreads = 256;
 
-// Maps (images, height, width, channels), and the planes of their table; `margin`: rows of zeros before and after a plane.
+// Maps (images, height, width, channels), and the planes of their table; `margin`: rows of zeros before and after each.
 struct Table {
     long images, height, width, channels, stride, down, across, margin;
     __host__ __device__ long rows() const { return images * down * across; }
@@ -64,7 +65,8 @@ __device__ inline void put(hssl::bf16* to, float4 value) { hssl::store4(to, valu
 
 // A thread has one V of the table's planes, in their order; what is no pixel is 0.
 template <class V, class T>
-__global__ void __launch_bounds__(kThreads) fill_table(Table table, const float* __restrict__ maps, T* __restrict__ to) {
+__global__ void __launch_bounds__(kThreads)
+    fill_table(Table table, const float* __restrict__ maps, T* __restrict__ to) {
     const long wide = table.channels / kNumbers<V>;
     const long index = static_cast<long>(blockIdx.x) * kThreads + threadIdx.x;
     if (index >= table.planes() * table.plane_rows() * wide) return;

@@ -111,8 +111,8 @@ void hssl_device_depthwise_conv_gradient(long batch, long height, long width, lo
                                          const float* x, const float* weight, const float* y_grad, float* x_grad,
                                          float* weight_grad, float* bias_grad);
 
-// y (images, ., ., out) = convolution of x (images, height, width, in) + bias, side / 2 zeros around x; weight (side, side,
-// out, in), stride at most 4, bias (out) or null. `together`: images that are multiplied at a time.
+// y (images, ., ., out) = convolution of x (images, height, width, in) + bias, side / 2 zeros around x; weight (side,
+// side, out, in), stride at most 4, bias (out) or null. `together`: images that are multiplied at a time.
 void hssl_device_convolution(long images, long height, long width, long in_dim, long out_dim, long side, long stride,
                              long together, const float* x, const float* weight, const float* bias, float* y);
 // x_grad and bias_grad may be null.

@@ -69,6 +69,6 @@ def _cudnn(toolkit: FoundToolkit) -> Check:
     library = toolkit.library("cudnn")
     if cudnn_major(toolkit) is None:
         found = f"{library}, without its headers" if library else "none"
-        slower = "convolutions run on plain kernels, several times slower"
+        slower = "convolutions of images, and all before compute capability 8.0, run on plain kernels, slower"
         return Check("cuDNN", None, f"{found}: {slower}", "pip install nvidia-cudnn-cu13, for CUDA 13")
     return Check("cuDNN", True, str(library))

@@ -1,4 +1,4 @@
-"""cuDNN 9 for Jittor's convolutions.
+"""cuDNN 9 for Jittor's convolutions: those of images' colours, and all where our kernels do not run.
 
 Jittor loads cuDNN 8 by its libraries' names, together with cuFFT and cuSPARSE. It is therefore started
 without them (`conv_opt`). Its convolution module is added afterwards, compiled with the header in `shims` and

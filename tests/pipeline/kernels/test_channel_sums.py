@@ -16,6 +16,41 @@ def test_add_to_channels(kernels, check, rng, shape):
     check(kernels.add_to_channels, lambda x, bias: x + bias[:, None, None], arrays)
 
 
+@pytest.mark.parametrize("shifted", [True, False])
+@pytest.mark.parametrize("shape", [(7, 33), *SHAPES])
+def test_scale_channels(kernels, check, rng, shape, shifted):
+    first = len(shape) == 4
+    channels = shape[1]
+    arrays = [rng.normal(size=each) for each in (shape, *[channels] * (1 + shifted))]
+
+    def expected(x, *given):
+        scale, *shift = (each[:, None, None] for each in given) if first else given
+        return x * scale + shift[0] if shift else x * scale
+
+    check(lambda *given: kernels.scale_channels(*given, channels_first=first), expected, arrays)
+
+
+@pytest.mark.parametrize("shape", [(7, 5, 33), *SHAPES])
+def test_with_token(kernels, jt, check, rng, shape):
+    first = len(shape) == 4
+    channels = 1 if first else -1
+    hidden = rng.random(np.delete(shape, channels)) < 0.6
+    hidden = np.expand_dims(hidden, channels)
+
+    def expected(x, token):
+        return np.where(hidden, token[:, None, None] if first else token, x)
+
+    def operator(x, token):
+        return kernels.with_token(x, jt.array(hidden), token, channels_first=first)
+
+    check(operator, expected, [rng.normal(size=shape), rng.normal(size=shape[channels])])
+
+
+@pytest.mark.parametrize("shape", [(1,), (7, 33), *SHAPES])
+def test_sum_of_all(kernels, check, rng, shape):
+    check(kernels.sum_of_all, lambda x: np.array([x.sum()]), [rng.normal(0.3, 1, shape)])
+
+
 @pytest.mark.parametrize("shape", [shape for shape in SHAPES if np.prod(shape) > 1])
 def test_batch_norm(kernels, check, rng, shape):
     arrays = [rng.normal(0.5, 1, shape), rng.normal(1, 0.3, shape[1]), rng.normal(0, 0.5, shape[1])]
