@@ -1,7 +1,7 @@
 """Compiles Jittor's core, the kernels for the processor, and the rendering of crops, beside each other.
 
-`python -m pipeline.runtime.compile_core DEVICE`. A stage that runs on a card compiles its core itself, as only
-that one knows which card it has. A stage also meets again what goes wrong here, and reports it.
+`python -m pipeline.runtime.compile_core DEVICE`. A stage that runs on a card compiles its core itself, as it
+alone knows which card it has. A stage also meets again what goes wrong here, and reports it.
 """
 
 import sys
