@@ -12,56 +12,26 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from importlib import util
-from itertools import chain
 from pathlib import Path
 from threading import Lock
 from types import ModuleType
 from typing import Any
 
 from pipeline.runtime.compiled_headers import compile_operator_headers, operator_flags
-from pipeline.runtime.core_bindings import shortened
+from pipeline.runtime.core_parts import joined_text, parts, size_of
 from pipeline.runtime.core_sources import Source, parsed
 from pipeline.runtime.core_utilities import Utilities
 from pipeline.storage.files import write_json
 
 # The version whose sources were read for names that clash.
 JITTOR = "1.3.11"
-# Never joined: they define macros that others would see, need macros before the first header, have a function
-# whose name others have too, or are large.
-_ALONE = {
-    "code_op.cc",
-    "common_op_type.cc",
-    "cpu_math.cc",
-    "executor.cc",
-    "expr.cc",
-    "fp16_op_type.cc",
-    "init.cc",
-    "kernel_ir.cc",
-    "lock.cc",
-    "miniz.cc",
-    "nano_string.cc",
-    "numpy.cc",
-    "op_compiler.cc",
-    "profiler.cc",
-    "pyjt_jit_flags.cc",
-    "pyjt_jit_op_maker.cc",
-    "test_kernel_ir.cc",
-    "var_holder.cc",
-    "vtop.cc",
-}
-# Names that several files have for things of their own: an operator's constructor, a function.
-_OWN_NAME = re.compile(
-    r"^static (?:auto (make_\w+)\s*=|(?:inline )?(?:const )?[\w:<>]+[*& ]+(\w+)\()", re.MULTILINE
-)
 _GIB_OF_A_COMPILER = 1.5
 # GCC looks for garbage in its own memory from 128 MiB on, a twelfth of a large source's time; here from 1 GB.
 _FEW_COLLECTIONS = ("--param", "ggc-min-heapsize=1000000")
 _GCC = re.compile(r"(?:^|-)g\+\+")
-_BYTES_LIKE_HEADERS = 20_000  # of a source that take as long as a file's headers and templates
 _RECORD = "joined.json"  # in Jittor's folder: what was compiled here
 _DATA = "data.o"  # compiled before all others, from a source that Jittor removes then
 
@@ -71,39 +41,6 @@ Commands = Iterable[str]
 def _output(command: str) -> str:
     """The output of a command, alone: to split 157 commands takes a sixth of a start."""
     return shlex.split(command[command.rindex(" -o ") :])[-1]
-
-
-def parts(sources: list[Source], most: int) -> list[list[Source]]:
-    """Neighbours that are compiled as one, in the given order.
-
-    Args:
-        sources: in the order of linking.
-        most: how many are joined at most.
-    """
-    result: list[list[Source]] = []
-    may_grow = False
-    for source in sources:
-        alone = source.path.name in _ALONE or source.path.suffix != ".cc"
-        if may_grow and not alone and len(result[-1]) < most and result[-1][0].command == source.command:
-            result[-1].append(source)
-        else:
-            result.append([source])
-        may_grow = not alone
-    return result
-
-
-def joined_text(sources: Iterable[Source]) -> str:
-    """A source that includes others, with names that several of them use made different."""
-    texts = {source: source.path.read_text() for source in sources}
-    names = {source: {"".join(found) for found in _OWN_NAME.findall(text)} for source, text in texts.items()}
-    num_uses = Counter(chain.from_iterable(names.values()))
-    lines = []
-    for index, (source, text) in enumerate(texts.items()):
-        shared = sorted(name for name in names[source] if num_uses[name] > 1)
-        lines += [f"#define {name} {name}_{index}" for name in shared]
-        lines.append(shortened(text, source.path) if source.is_binding else f'#include "{source.path}"')
-        lines += [f"#undef {name}" for name in shared]
-    return "\n".join(lines) + "\n"
 
 
 class CoreCompiler:
@@ -143,7 +80,7 @@ class CoreCompiler:
         sources = [parsed(each) for each in commands]
         needed = [each for each in sources if each.stand_in is None]
         most = len(needed) // max(6, 2 * self._workers)
-        longest_first = sorted(parts(needed, most), key=_size, reverse=True)
+        longest_first = sorted(parts(needed, most), key=size_of, reverse=True)
         running = [self._pool.submit(self._compile, part) for part in longest_first]
         if self._headers is None and needed:
             self._headers = self._pool.submit(self._precompile, needed[0].command)
@@ -272,11 +209,6 @@ def _load_generator() -> ModuleType:
     module = sys.modules[spec.name] = util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def _size(part: list[Source]) -> int:
-    """A measure of how long a part takes to compile."""
-    return sum(source.path.stat().st_size + _BYTES_LIKE_HEADERS for source in part)
 
 
 def _compiled(compiler: str, text: str, output: Path) -> bytes:

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.runtime import joined_sources
-from pipeline.runtime.core_sources import parsed
-from pipeline.runtime.joined_sources import CoreCompiler, compile_joined, joined_text, leave_joined, parts
+from pipeline.runtime.joined_sources import CoreCompiler, compile_joined, leave_joined
 
 ORDER = (
     "struct Order{1} {{ Order{1}() {{ extern int made[], count; made[count++] = {0}; }} }};\n"
@@ -76,22 +75,6 @@ def test_functions_of_the_same_name_stay_those_of_their_source(tmp_path, capfd):
         assert said() == name.encode()
 
 
-def test_only_names_that_several_have_are_made_different(tmp_path):
-    for name in "ab":
-        (tmp_path / f"{name}.cc").write_text(
-            f"static int of_{name}() {{ return 1; }}\nstatic auto make_x = 1;\n"
-        )
-    text = joined_text([parsed(f'g++ "{tmp_path}/{name}.cc" -c -o x.o') for name in "ab"])
-    assert text.splitlines() == [
-        "#define make_x make_x_0",
-        f'#include "{tmp_path}/a.cc"',
-        "#undef make_x",
-        "#define make_x make_x_1",
-        f'#include "{tmp_path}/b.cc"',
-        "#undef make_x",
-    ]
-
-
 def test_sources_that_cannot_be_joined_are_compiled_alone(tmp_path, capfd):
     clash = dict.fromkeys("mn", "namespace { int helper = 1; }\n")
     names = "abcdefghijklmnop"
@@ -147,21 +130,6 @@ def test_a_core_that_was_not_joined_is_looked_at_by_jittor(tmp_path):
     utils = types.SimpleNamespace(run_cmds=list)
     leave_joined(utils, tmp_path)
     assert utils.run_cmds is list
-
-
-def test_neighbours_with_the_same_flags_are_joined(tmp_path):
-    commands = core(tmp_path, "abcde")
-    commands[2] = commands[2].replace("-O1", "-O2")
-    alone = tmp_path / "executor.cc"
-    alone.write_text("")
-    commands.insert(1, commands[0].replace("a.cc", "executor.cc"))
-    found = parts([parsed(each) for each in commands], most=10)
-    assert ["".join(each.path.stem for each in part) for part in found] == ["a", "executor", "b", "c", "de"]
-    assert [len(part) for part in parts([parsed(each) for each in core(tmp_path, "abcde")], most=2)] == [
-        2,
-        2,
-        1,
-    ]
 
 
 def test_the_record_names_objects(tmp_path):
