@@ -16,7 +16,7 @@ import weakref
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 
 _PROGRAM = Path(__file__).with_name("template_process.py")
 _ROOM = 1000 * " "  # argument of the program, in place of which `ps` shows the words of a stage
@@ -37,6 +37,7 @@ class StageTemplate:
         self._lock = Lock()
         self._serves: tuple[Path, dict[str, str]] | None = None  # folder and environment
         self._requests: socket.socket | None = None
+        self._ending = Event()
 
     def start(
         self,
@@ -72,7 +73,7 @@ class StageTemplate:
             with theirs:
                 words = json.dumps(command[2:]).encode()
                 socket.send_fds(self._requests, [words], [theirs.fileno(), output, *keep_open])
-            return ForkedStage(int(ours.recv(64)), ours)
+            return ForkedStage(int(ours.recv(64)), ours, self._ending)
         except (OSError, ValueError):
             ours.close()
             return None
@@ -100,7 +101,7 @@ class StageTemplate:
                 ours.close()
                 raise
         self._requests = ours
-        weakref.finalize(self, _end, process, ours)
+        weakref.finalize(self, _end, process, ours, self._ending)
 
 
 class ForkedStage:
@@ -111,15 +112,16 @@ class ForkedStage:
         returncode: as `Popen` has it.
     """
 
-    def __init__(self, pid: int, answers: socket.socket):
-        self.pid, self._answers = pid, answers
+    def __init__(self, pid: int, answers: socket.socket, ending: Event):
+        self.pid, self._answers, self._ending = pid, answers, ending
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
         """The exit code, negative for a signal; None while it runs.
 
         Raises:
-            TemplateEnded: nobody knows the code. That is said once; later it counts as ended by SIGKILL.
+            TemplateEnded: nobody knows the code. That is said once; later, and where this process itself
+                ends the template, it counts as ended by SIGKILL.
         """
         return self._look(socket.MSG_DONTWAIT)
 
@@ -147,7 +149,8 @@ class ForkedStage:
         self.returncode = os.waitstatus_to_exitcode(int(status)) if status else -signal.SIGKILL
         if not status:
             self._wait_for_death()
-            raise TemplateEnded
+            if not self._ending.is_set():
+                raise TemplateEnded
         return self.returncode
 
     def _wait_for_death(self) -> None:
@@ -163,7 +166,8 @@ def _pair() -> tuple[socket.socket, socket.socket]:
     return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)  # messages, and an end of them
 
 
-def _end(process: subprocess.Popen, requests: socket.socket) -> None:
+def _end(process: subprocess.Popen, requests: socket.socket, ending: Event) -> None:
+    ending.set()  # at exit, threads may still wait for stages: those are not to begin again
     requests.close()
     process.kill()  # it may be importing; it holds nothing that could be lost
     process.wait()

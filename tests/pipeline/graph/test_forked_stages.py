@@ -154,31 +154,47 @@ def test_a_signal_that_ends_a_stage_is_named(toys):
     assert toys.run("told = os.getppid()") != os.getpid()
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_nothing_outlives_who_started_the_stages(tmp_path, number):
+STARTER = """
+import sys, time
+from pathlib import Path
+from threading import Thread
+from pipeline.graph.forked_stages import StageTemplate
+from pipeline.graph.stage_command import StageCommand
+from pipeline.graph.subprocesses import end_on_signal, run_stage
+folder = Path(sys.argv[1])
+end_on_signal()
+stage, template = StageCommand("toy", folder / "out", folder, 2, None, lambda chunk: None), StageTemplate()
+def run(): run_stage(stage, template=template)
+"""
+IN_A_THREAD = """
+Thread(target=run, daemon=True).start()
+while not (folder / "begun").exists(): time.sleep(0.02)
+"""
+
+
+@pytest.mark.parametrize(
+    ("how", "number"),
+    [("run()", signal.SIGKILL), ("run()", signal.SIGINT), ("run()", signal.SIGTERM), (IN_A_THREAD, None)],
+)
+def test_nothing_outlives_who_started_the_stages(tmp_path, how, number):
+    """A thread of doit may still wait when doit exits; its stage ends with the template and stays so."""
     (tmp_path / "toy.py").write_text(
-        "import os, subprocess, time\nchild = subprocess.Popen(['sleep', '1000']).pid\n"
+        "import os, subprocess, time\nopen('starts', 'a').write('x')\n"
+        "child = subprocess.Popen(['sleep', '1000']).pid\n"
         "open('new', 'w').write(f'{os.getpid()} {os.getppid()} {child}'); os.replace('new', 'begun')\n"
         "time.sleep(1000)\n"
     )
     (tmp_path / "out").mkdir()
-    program = (
-        "import sys; from pathlib import Path; from pipeline.graph.forked_stages import StageTemplate\n"
-        "from pipeline.graph.stage_command import StageCommand\n"
-        "from pipeline.graph.subprocesses import end_on_signal, run_stage\n"
-        "folder = Path(sys.argv[1]); end_on_signal()\n"
-        "stage = StageCommand('toy', folder / 'out', folder, 2, None, lambda chunk: None)\n"
-        "run_stage(stage, template=StageTemplate())\n"
-    )
-    doit = subprocess.Popen(
-        [sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, stderr=subprocess.DEVNULL
-    )
+    command = [sys.executable, "-c", STARTER + how, str(tmp_path)]
+    doit = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
     wait_until((tmp_path / "begun").exists)
     processes = [int(word) for word in (tmp_path / "begun").read_text().split()]
     assert doit.pid not in processes
-    doit.send_signal(number)
-    assert doit.wait(PATIENCE_SECONDS) != 0
+    if number is not None:
+        doit.send_signal(number)
+    assert (doit.wait(PATIENCE_SECONDS) == 0) == (number is None)
     wait_until(lambda: all(map(has_ended, processes)))
+    assert (tmp_path / "starts").read_text() == "x"
 
 
 def test_a_request_that_is_given_up_leaves_no_stage(toys):
