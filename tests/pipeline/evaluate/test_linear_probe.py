@@ -137,3 +137,33 @@ def test_labels_that_do_not_fit_are_refused(labels):
             num_classes=3,
             rng=np.random.default_rng(0),
         )
+
+
+class KeptInMemory:
+    """A checkpointer that holds the state after one batch."""
+
+    def __init__(self, batch):
+        self.batch, self.held = batch, None
+
+    def restore(self, state):
+        if self.held is None:
+            return 0
+        for name, array in state.items():
+            array[...] = self.held[name]
+        return self.batch
+
+    def save(self, state, num_batches):
+        if num_batches == self.batch and self.held is None:
+            self.held = {name: array.copy() for name, array in state.items()}
+
+
+def test_a_sweep_goes_on_from_its_state_bit_for_bit():
+    rng = np.random.default_rng(3)
+    features, labels = rng.standard_normal((90, 5)).astype(np.float32), rng.integers(0, 3, 90)
+    config, kept = LinearConfig(epochs=4, batch_size=40, base_lrs=(0.1, 3.0)), KeptInMemory(batch=5)
+    given = {"config": config, "num_classes": 3, "checkpointer": kept}
+    whole = train_sweep(features, labels, **given, rng=np.random.default_rng(0))
+    assert kept.held is not None
+    resumed = train_sweep(features, labels, **given, rng=np.random.default_rng(0))
+    np.testing.assert_array_equal(resumed.weights, whole.weights)
+    np.testing.assert_array_equal(resumed.biases, whole.biases)
