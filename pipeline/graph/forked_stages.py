@@ -101,7 +101,7 @@ class StageTemplate:
                 ours.close()
                 raise
         self._requests = ours
-        weakref.finalize(self, _end, process, ours, self._ending)
+        self._end = weakref.finalize(self, _end, process, ours, self._ending)
 
 
 class ForkedStage:

@@ -36,6 +36,7 @@ class Toys:
     def __init__(self, folder: Path):
         self.folder, self.shown, self.threads = folder, [], 2
         self.template = StageTemplate()
+        self.failures: list[StageFailed] = []
 
     def run(self, body: str, **how):
         name = f"toy{len([*self.folder.glob('*.py')])}"
@@ -55,7 +56,14 @@ class Toys:
             "os.replace('begun.new', 'begun')\n"
             "while not os.path.exists('go'): time.sleep(0.02)\n"
         )
-        thread = threading.Thread(target=self.run, args=(waiting + body,))
+
+        def run() -> None:
+            try:
+                self.run(waiting + body)
+            except StageFailed as failure:
+                self.failures.append(failure)
+
+        thread = threading.Thread(target=run)
         thread.start()
         wait_until(begun.exists)
         return thread, begun
@@ -146,6 +154,15 @@ def test_a_stage_whose_template_is_killed_begins_again(toys):
     assert (toys.folder / "starts").read_text() == "xx"
     assert (toys.folder / "toy0" / STAMP).exists()
     assert b"the stage starts again" in b"".join(toys.shown)
+
+
+def test_a_stage_does_not_begin_again_when_its_template_is_ended_here(toys):
+    thread, _ = toys.run_beside("told = 0")
+    toys.template._end()  # as when doit exits
+    thread.join(PATIENCE_SECONDS)
+    assert not thread.is_alive()
+    assert (toys.folder / "starts").read_text() == "x"
+    assert "SIGKILL" in str(toys.failures[0])
 
 
 def test_a_signal_that_ends_a_stage_is_named(toys):
