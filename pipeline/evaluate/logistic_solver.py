@@ -1,5 +1,8 @@
 """Minimises the loss of L2-regularised logistic regression by L-BFGS, in coordinates that suit its Hessian.
 
+The search is SciPy's, the objective scikit-learn's. That one's solver has no such coordinates: on frozen
+features it takes hundreds of iterations, and where it ends depends on where it began (docs/speed.md).
+
 Shapes: n images, D channels, K classes, J weight vectors: J = K, or 1 where K = 2, as in scikit-learn, whose
 second class alone has a logit. The last of the D + 1 numbers of a weight vector is its bias.
 """
