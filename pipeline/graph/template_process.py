@@ -75,7 +75,7 @@ def next_stage(requests: socket.socket) -> list[str]:
     own = [name for name in _OWN if Path.cwd().joinpath(*name.split(".")).with_suffix(".py") in files]
     for name in (*_FIRST, *own):
         _import(name)
-    later = iter(_LATER)
+    later, template = iter(_LATER), os.getpid()
     stages: dict[int, _Stage] = {}  # by both of its descriptors
     poll = select.poll()
     poll.register(requests, select.POLLIN)
@@ -89,7 +89,9 @@ def next_stage(requests: socket.socket) -> list[str]:
                 _import(name)
         for stage in {stages[descriptor] for descriptor in ready & stages.keys()}:
             if stage.process not in ready:
-                os.killpg(stage.pid, signal.SIGKILL)  # its number is its own until it is waited for
+                os.kill(stage.pid, signal.SIGKILL)  # its number is its own until it is waited for
+                with suppress(ProcessLookupError):  # it has no group yet
+                    os.killpg(stage.pid, signal.SIGKILL)
                 poll.unregister(stage.answers)
                 continue
             for descriptor in stage.descriptors():
@@ -112,7 +114,7 @@ def next_stage(requests: socket.socket) -> list[str]:
                     other.answers.close()
                 requests.close()
                 _show_as([sys.executable, "-m", *words])
-                _become_stage(answers, *descriptors)
+                _become_stage(template, answers, *descriptors)
                 return words
             for descriptor in descriptors:
                 os.close(descriptor)
@@ -182,10 +184,16 @@ def _show_as(words: list[str]) -> None:
         ctypes.memmove(start, shown.ljust(end - start, b"\0"), end - start)
 
 
-def _become_stage(answers: socket.socket, output: int, *kept: int) -> None:
-    """Go on as a process that `subprocess.Popen` has started in its own session, and tell its number."""
+def _become_stage(template: int, answers: socket.socket, output: int, *kept: int) -> None:
+    """Go on as a process that `subprocess.Popen` has started in its own session, and tell its number.
+
+    Args:
+        template: number of the process that it was forked from.
+    """
     os.setsid()
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != template:  # it ended before this
+        os._exit(1)
     for standard in (1, 2):
         os.dup2(output, standard)
     os.close(output)
