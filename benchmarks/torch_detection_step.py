@@ -32,7 +32,7 @@ from pipeline.detection.sizes import (
     RPN_STDS,
     STAGES,
 )
-from pipeline.detection.targets import RoiSamples, sampled_anchors, sampled_rois_of_batch
+from pipeline.detection.targets import RoiSamples, sampled_anchors, sampled_rois
 
 _SAMPLING = 2  # points along each side of a bin
 
@@ -131,7 +131,7 @@ class TorchDetectionStep(TorchDenseStep):
     ) -> torch.Tensor:
         loss = torch.zeros(())
         for index, stage in enumerate(STAGES):
-            rois = sampled_rois_of_batch(
+            rois = sampled_rois(
                 rngs,
                 found,
                 self._truths,
