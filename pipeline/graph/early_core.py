@@ -11,7 +11,7 @@ from threading import Thread
 from pipeline.graph.fingerprints import Graph
 from pipeline.graph.node import Node
 from pipeline.graph.subprocesses import run_in_group
-from pipeline.runtime.cache import cache_root
+from pipeline.runtime.cache import BUILT, cache_root
 
 THREAD = "early core"
 _MODULE = "pipeline.runtime.compile_core"
@@ -33,7 +33,7 @@ def compile_if_needed(graph: Graph, nodes: Iterable[Node], root: Path, show: Cal
         Whether it was begun.
     """
     try:
-        if any((cache_root() / "jittor").glob("*/built.json")):
+        if any((cache_root() / "jittor").glob(f"*/{BUILT}")):
             return False
     except OSError:  # the stage says what is wrong
         return False

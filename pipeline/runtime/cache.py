@@ -7,6 +7,8 @@ from pathlib import Path
 
 from pipeline.runtime.plain_paths import path_problem
 
+BUILT = "built.json"  # in a home of Jittor below "jittor" here: its core was compiled to the end
+
 
 def cache_root() -> Path:
     """A private, writable folder for compiled code.

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.runtime.cache import cache_root
+from pipeline.runtime.cache import BUILT, cache_root
 from pipeline.storage.files import sha256_of_file
 
 DIGEST = ".sha256"  # suffix of a digest's file, in the format of `sha256sum`
@@ -54,7 +54,9 @@ def read_all() -> Libraries:
         OSError: no folder can hold compiled code.
     """
     root, damaged, num_whole, num_new = cache_root(), {}, 0, 0
-    homes = [(home, [*_of_core(home), *_operators(home)]) for home in (root / "jittor").glob("*/")]
+    # Nothing is read from a home whose core is still being compiled, or never will be: a start makes it anew.
+    built = [mark.parent for mark in (root / "jittor").glob(f"*/{BUILT}")]
+    homes = [(home, [*_of_core(home), *_operators(home)]) for home in built]
     for folder, libraries in [*homes, (root / "native", _native(root / "native"))]:
         found = {}
         for path in libraries:
@@ -175,9 +177,14 @@ def _wrong(path: Path, *, trusted: bool) -> str | None:
 
 
 def _kept(path: Path) -> str | None:
-    """The digest beside a library; None if it is missing or truncated."""
+    """The digest beside a library; None if it is missing, truncated, or of an earlier compilation."""
+    digest = path.with_name(path.name + DIGEST)
     try:
-        found = _DIGEST.match(path.with_name(path.name + DIGEST).read_text(errors="replace"))
+        found = _DIGEST.match(digest.read_text(errors="replace"))
+        # Jittor writes this file after each compilation; the project's own libraries have none.
+        with suppress(FileNotFoundError):
+            if path.with_name(f"{path.name}.key").stat().st_mtime > digest.stat().st_mtime:
+                return None
     except FileNotFoundError:
         return None
     return found[1] if found else None

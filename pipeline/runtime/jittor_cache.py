@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from pipeline.runtime import compiled_headers, environment, joined_sources
-from pipeline.runtime.cache import cache_root
+from pipeline.runtime.cache import BUILT, cache_root
 from pipeline.runtime.compiled_libraries import keep_digests
 from pipeline.runtime.mpi import without_mpi
 from pipeline.runtime.operator_compiler import compile_operators_directly, operator_script
@@ -183,7 +183,7 @@ def load_globally(library: Path | None) -> None:
 
 
 def _mark(folder: Path) -> Path:
-    return folder / "built.json"
+    return folder / BUILT
 
 
 def _wait_for(lock: IO[str], say: Say) -> None:

@@ -107,6 +107,7 @@ def test_doctor_reads_all_and_leaves_what_is_damaged_to_the_next_start(library, 
     jit = home / ".cache" / "jittor" / "jt1.3.11" / "g++" / "default" / "jit"
     core, operator = put(jit.parent, "jittor_core.so", library), put(jit, "operator.so", library)
     native = put(tmp_path / "native" / "0123456789abcdef", "libkernels.so", library)
+    (home / "built.json").touch()
     assert str(read_all()) == "0 compiled libraries, all as compiled; 3 without a digest have one now"
     assert str(read_all()) == "3 compiled libraries, all as compiled"
     assert check_jittor(home, pytest.fail)
@@ -125,6 +126,18 @@ def test_doctor_reads_all_and_leaves_what_is_damaged_to_the_next_start(library, 
     assert core.exists()
     assert not operator.exists()
     assert str(read_all()) == "1 compiled libraries, all as compiled"
+
+
+def test_a_core_that_was_never_finished_is_no_damage(library, tmp_path, monkeypatch):
+    """A run that ends while its core is linked leaves half a library; the next start compiles all of it."""
+    monkeypatch.setenv("HSSL_CACHE", str(tmp_path))
+    home = tmp_path / "jittor" / "0123"
+    folder = home / ".cache" / "jittor" / "jt1.3.11" / "g++" / "default"
+    (folder / "jit").mkdir(parents=True)
+    half = put(folder, "jittor_core.so", library[: len(library) // 2])
+    assert str(read_all()) == "0 compiled libraries, all as compiled"
+    (home / "built.json").touch()
+    assert read_all().damaged == {half: "half-written, by a run that was killed"}
 
 
 def test_damage_is_found_when_all_are_read_again(library, operators, tmp_path, monkeypatch):
@@ -234,6 +247,17 @@ def test_one_that_is_compiled_again_is_waited_for(library, operators, tmp_path, 
     check_jittor(tmp_path, pytest.fail)
     writer.join()
     assert path.read_bytes() == library
+
+
+def test_a_digest_from_before_jittor_compiled_again_is_none(library, operators, tmp_path):
+    path = put(operators, "again.so", library)
+    check_jittor(tmp_path, pytest.fail)
+    before = time.time() - 60
+    os.utime(digest_of(path), (before, before))
+    path.write_bytes(library + b"of other flags")
+    path.with_name("again.so.key").write_text("as Jittor writes it after each compilation")
+    check_jittor(tmp_path, pytest.fail)
+    assert digest_of(path).read_text().startswith(hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def test_no_folder_yet(tmp_path, monkeypatch):
