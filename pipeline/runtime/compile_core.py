@@ -4,13 +4,15 @@
 alone knows which card it has. A stage also meets again what goes wrong here, and reports it.
 """
 
+import os
 import sys
 from contextlib import suppress
 from threading import Thread
 
 from pipeline.native.build import BuildError
-from pipeline.runtime.jittor_cache import JittorBuildError
-from pipeline.runtime.start_jittor import JittorStartError, compile_for_processor
+from pipeline.runtime.core_and_kernels import compile_core_and_kernels
+from pipeline.runtime.jittor_cache import JittorBuildError, Say, is_built
+from pipeline.runtime.jittor_setup import JittorStartError, set_up
 from pipeline.transforms import native
 
 
@@ -19,8 +21,15 @@ def main(device: str) -> None:
     crops = Thread(target=_compile_rendering_of_crops)
     crops.start()
     with suppress(JittorStartError, JittorBuildError, OSError):
-        compile_for_processor(device, say=lambda text: print(text, flush=True))
+        _compile_for_processor(device, say=lambda text: print(text, flush=True))
     crops.join()
+
+
+def _compile_for_processor(device: str, *, say: Say) -> None:
+    """Compile the core and the kernels unless the core is there, or the device is a card."""
+    setup = set_up(device, threads=len(os.sched_getaffinity(0)))
+    if setup.cuda is None and not is_built(setup.folder):
+        compile_core_and_kernels(setup, say).join()
 
 
 def _compile_rendering_of_crops() -> None:

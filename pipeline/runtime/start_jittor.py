@@ -8,11 +8,9 @@ import contextlib
 import ctypes
 import os
 import resource
-import shutil
 import signal
 import ssl
 import sys
-import threading
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,46 +20,29 @@ from typing import Literal
 import numpy
 
 from pipeline.config.devices import check_device
-from pipeline.native.build import BuildError
-from pipeline.native.cuda.build import build_device_library
-from pipeline.native.processor_library import build_processor_library
 from pipeline.runtime import compiled_headers, environment, mpi
-from pipeline.runtime.cache import cache_root
 from pipeline.runtime.compiled_libraries import check_jittor, check_native, keep_digests_at_exit
+from pipeline.runtime.core_and_kernels import compile_core_and_kernels
 from pipeline.runtime.cuda import after_import, cudnn
 from pipeline.runtime.cuda.calling_operators import compile_calls_as_cpp
-from pipeline.runtime.cuda.cards import card_index, use_card
-from pipeline.runtime.cuda.setup import CudaSetup, CudaUnavailable, set_up_or_processor
+from pipeline.runtime.cuda.cards import card_index
+from pipeline.runtime.cuda.setup import CudaSetup
 from pipeline.runtime.cuda.used import remember
-from pipeline.runtime.jittor_cache import (
-    OneDnn,
-    Say,
-    build_once,
-    discard,
-    is_built,
-    jittor_folder,
-    load_globally,
-    prepare,
-    python_config,
-)
+from pipeline.runtime.jittor_cache import OneDnn, Say, discard, is_built, prepare
 from pipeline.runtime.jittor_files import jittor_files
+from pipeline.runtime.jittor_setup import JittorStartError, set_up
 from pipeline.runtime.joined_sources import leave_joined
-from pipeline.runtime.onednn import onednn_paths
 from pipeline.runtime.operator_compiler import compile_operators_directly
 from pipeline.runtime.plain_paths import environment_problem
 from pipeline.runtime.signal_stack import install_signal_stack
 
-__all__ = ["JittorStartError", "StartReport", "compile_for_processor", "onednn_paths", "start"]
+__all__ = ["JittorStartError", "StartReport", "start"]
 
 _MIB = 2**20
 # How often a waiting thread of libgomp polls before it sleeps. The default, 300,000, takes milliseconds: on a
 # busy machine the waiting thread then takes the core from the threads it waits for.
 _SPIN_COUNT_WHEN_BUSY = 1000
 _BUSY_LOAD = 1.5  # load average per core; one run alone makes about 1
-
-
-class JittorStartError(RuntimeError):
-    """Jittor cannot be used here; the message says what to do."""
 
 
 @dataclass(frozen=True)
@@ -116,18 +97,16 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
     files_notes = _look_at_jittors_files()
     if "jittor" in sys.modules:
         raise JittorStartError("jittor was imported before pipeline.runtime.start_jittor.start() was called")
-    compiler = _find_compiler()
     ranks = mpi.num_ranks_started()
     open_mpi = None if ranks is None else _find_mpi()
-    cuda, notes = _choose_device(device, compiler)
-    onednn, onednn_notes = _choose_onednn()
-    folder = _set_up(compiler, cuda, onednn, threads)
+    setup = set_up(device, threads)
+    cuda, onednn, folder = setup.cuda, setup.onednn, setup.folder
     load_notes = _spin_less_when_busy()
     check_native(say)
     if is_built(folder) and not check_jittor(folder, say):
         discard(folder)
     if not is_built(folder):
-        _compile(folder, compiler, cuda, onednn, say)
+        compile_core_and_kernels(setup, say)
     prepare(folder, onednn)
     if open_mpi:
         os.environ.update(use_mpi="1", mpicc_path=str(open_mpi.mpicc))
@@ -137,7 +116,7 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
     with_cudnn = cuda is not None and not cudnn_notes
     _import_jittor(folder, cuda, with_cudnn=with_cudnn)
     if cuda is None:
-        compiled_headers.use_operator_headers(sys.modules["jittor"], folder, compiler)
+        compiled_headers.use_operator_headers(sys.modules["jittor"], folder, setup.compiler)
         compile_operators_directly(sys.modules["jittor"], folder)
     else:
         compile_calls_as_cpp(sys.modules["jittor"], folder, cuda.toolkit.nvcc)
@@ -151,36 +130,12 @@ def start(device: str = "auto", threads: int = 0, *, say: Say = lambda message: 
         onednn=onednn[1] if onednn else None,
         cudnn=with_cudnn,
         cache=folder,
-        notes=(*files_notes, *notes, *onednn_notes, *cudnn_notes, *load_notes),
+        notes=(*files_notes, *setup.notes, *cudnn_notes, *load_notes),
         ranks=ranks or 1,
     )
     for note in _started.notes:
         say(note)
     return _started
-
-
-def compile_for_processor(device: str, *, say: Say) -> None:
-    """Compile Jittor's core and the kernels for the processor, unless the core is there.
-
-    Nothing is compiled where `start` would take a card.
-
-    Args:
-        device: as for `start`.
-        say: prints a line about something that takes long.
-
-    Raises:
-        JittorStartError: the compiler is missing, or `device` names a missing GPU.
-        JittorBuildError: Jittor's core could not be compiled.
-        OSError: no folder can hold compiled code.
-    """
-    compiler = _find_compiler()
-    cuda, _ = _choose_device(device, compiler)
-    if cuda is not None:
-        return
-    onednn, _ = _choose_onednn()
-    folder = _set_up(compiler, None, onednn, len(os.sched_getaffinity(0)))
-    if not is_built(folder):
-        _compile(folder, compiler, None, onednn, say).join()
 
 
 def _second_start(report: StartReport, device: str, threads: int) -> StartReport:
@@ -210,27 +165,6 @@ def _look_at_jittors_files() -> tuple[str, ...]:
     return (f"{files}: results may not be Jittor's. Remedy: {files.remedy}",) if files.differing else ()
 
 
-def _choose_device(device: str, compiler: str = "g++") -> tuple[CudaSetup | None, tuple[str, ...]]:
-    """The CUDA setup, or None for the processor; and notes for the user."""
-    try:
-        return set_up_or_processor(device, compiler)
-    except CudaUnavailable as problem:
-        raise JittorStartError(str(problem)) from problem
-
-
-def _choose_onednn() -> tuple[OneDnn | None, tuple[str, ...]]:
-    slower = "running on without oneDNN, several times slower"
-    found = onednn_paths()
-    if found is None:
-        remedy = "python -m pip install 'onednn-cpu-gomp<2023' 'onednn-devel-cpu-gomp<2023'"
-        return None, (f"oneDNN 2 is not installed; {slower} (x86-64 Linux: {remedy})",)
-    try:
-        load_globally(found[1])
-    except OSError as error:
-        return None, (f"oneDNN cannot be loaded ({error}); {slower}",)
-    return found, ()
-
-
 def _try_cudnn(folder: Path, cuda: CudaSetup | None, onednn: OneDnn | None, say: Say) -> tuple[str, ...]:
     """Try cuDNN, and return notes for the user: none if it works or no GPU is used."""
     if cuda is None:
@@ -242,13 +176,6 @@ def _try_cudnn(folder: Path, cuda: CudaSetup | None, onednn: OneDnn | None, say:
     return (f"cuDNN cannot be used ({problem}); {slower}",) if problem else ()
 
 
-def _find_compiler() -> str:
-    compiler = shutil.which(os.environ.get("cc_path") or "g++")  # noqa: SIM112  Jittor's own name
-    if compiler is None:
-        raise JittorStartError("no C++ compiler: g++ is not on PATH (Debian, Ubuntu: apt-get install g++)")
-    return compiler
-
-
 def _find_mpi() -> mpi.Mpi:
     found = mpi.installed_mpi()
     if found is None:
@@ -256,80 +183,11 @@ def _find_mpi() -> mpi.Mpi:
     return found
 
 
-def _set_cuda_environment(cuda: CudaSetup | None) -> None:
-    """Add the compilers' flags for a GPU to the user's own; remove them for the processor."""
-    names = ("cc_flags", "NVCC_APPEND_FLAGS", "conv_opt")
-    if cuda is None:
-        environment.restore(names)  # a parent may have been started on a card
-        return
-    use_card(cuda.card)
-    given = {name: environment.original(name) for name in names}
-    environment.change(
-        {
-            "cc_flags": f"{given['cc_flags'] or ''} {cuda.cc_flags}".strip(),
-            "NVCC_APPEND_FLAGS": f"{given['NVCC_APPEND_FLAGS'] or ''} {cuda.nvcc_flags}".strip(),
-            # cuBLAS and cuRAND only: cuDNN, cuFFT and cuSPARSE would each end the process where missing.
-            "conv_opt": "1",
-        }
-    )
-
-
-def _set_up(compiler: str, cuda: CudaSetup | None, onednn: OneDnn | None, threads: int) -> Path:
-    """Set the environment for these tools, and return the folder of the core that they compile."""
-    os.environ["HSSL_CACHE"] = str(cache_root())  # HOME changes below; later calls and children must agree
-    _set_cuda_environment(cuda)
-    folder = jittor_folder(compiler, onednn=onednn, cuda=cuda.identity if cuda else None)
-    _set_environment(folder, compiler, cuda=cuda, onednn=onednn, threads=threads)
-    return folder
-
-
-def _compile(
-    folder: Path, compiler: str, cuda: CudaSetup | None, onednn: OneDnn | None, say: Say
-) -> threading.Thread:
-    """Compile Jittor's core, and begin to compile the kernels in the thread that is returned."""
-    # One source of the core, its headers and its last link occupy a core each time, while others idle.
-    kernels = threading.Thread(target=_compile_kernels, args=(cuda,), daemon=True)
-    kernels.start()
-    build_once(folder, onednn, say, compiler=compiler, on_device=cuda is not None)
-    return kernels
-
-
-def _compile_kernels(cuda: CudaSetup | None) -> None:
-    """Compile the kernels; who loads their library waits for it, or meets the error again and reports it."""
-    with contextlib.suppress(BuildError, OSError):
-        if cuda is None:
-            build_processor_library()
-        else:
-            build_device_library(cuda.card.capability, cuda.toolkit)
-
-
 def _include_core_headers(folder: Path) -> None:
     """Pass Jittor the flags that its core was compiled with; with others it would compile it again."""
     if flags := compiled_headers.core_flags(folder):
         given = environment.original("cc_flags") or ""
         environment.change({"cc_flags": f"{given} {flags}".strip()})
-
-
-def _set_environment(
-    folder: Path, compiler: str, *, cuda: CudaSetup | None, onednn: OneDnn | None, threads: int
-) -> None:
-    """Set the environment variables, the only way to set Jittor up; its child processes read them again."""
-    os.environ.pop("JITTOR_HOME", None)  # Jittor would write it into the user's home for every later run
-    os.environ.update(
-        HOME=str(folder),
-        cc_path=compiler,
-        nvcc_path=str(cuda.toolkit.nvcc if cuda else ""),
-        python_config_path=str(python_config(folder)),
-        use_mkl="1" if onednn else "0",
-        cache_name="default",  # else the git branch that the virtual environment happens to lie in
-        gdb_path="",  # else a crash starts a debugger
-        use_cutlass="0",  # these two would be downloaded, and nothing here uses them
-        use_cutt="0",
-        FIX_TORCH_ERROR="0",  # else an installed PyTorch is imported too
-        OMP_NUM_THREADS=str(threads),
-    )
-    os.environ.setdefault("log_silent", "1")
-    os.environ.update(use_mpi="0", use_nccl="0")  # NCCL would be downloaded and built
 
 
 def _spin_less_when_busy() -> tuple[str, ...]:

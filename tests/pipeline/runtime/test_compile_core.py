@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 
 from pipeline.native.build import BuildError
-from pipeline.runtime import compile_core, start_jittor
+from pipeline.runtime import compile_core
 from pipeline.runtime.jittor_cache import JittorBuildError
-from pipeline.runtime.start_jittor import JittorStartError
+from pipeline.runtime.jittor_setup import JittorSetup, JittorStartError
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_all_is_compiled_and_no_error_is_shown(error, monkeypatch, capfd):
         if error:
             raise BuildError("augment: no C++ compiler found")
 
-    monkeypatch.setattr(compile_core, "compile_for_processor", compile_for_processor)
+    monkeypatch.setattr(compile_core, "_compile_for_processor", compile_for_processor)
     monkeypatch.setattr(compile_core.native, "load", load)
     compile_core.main("cpu")
     assert sorted(asked) == ["cpu", "crops"]
@@ -37,19 +37,18 @@ def test_all_is_compiled_and_no_error_is_shown(error, monkeypatch, capfd):
 
 
 @pytest.mark.parametrize(
-    ("card", "built", "compiled"), [(False, False, True), (False, True, False), (True, False, False)]
+    ("card", "built", "compiled"), [(None, False, True), (None, True, False), ("card", False, False)]
 )
 def test_the_core_is_compiled_for_the_processor_where_it_is_missing(card, built, compiled, monkeypatch):
     asked, joined = [], []
-    monkeypatch.setattr(start_jittor, "_find_compiler", lambda: "g++")
-    monkeypatch.setattr(
-        start_jittor, "_choose_device", lambda device, compiler: ("card" if card else None, ())
-    )
-    monkeypatch.setattr(start_jittor, "_choose_onednn", lambda: (None, ()))
-    monkeypatch.setattr(start_jittor, "_set_up", lambda *given: Path("folder"))
-    monkeypatch.setattr(start_jittor, "is_built", lambda folder: built)
+    setup = JittorSetup("g++", card, None, Path("folder"), ())
     kernels = SimpleNamespace(join=lambda: joined.append(True))
-    monkeypatch.setattr(start_jittor, "_compile", lambda *given: asked.append(given) or kernels)
-    start_jittor.compile_for_processor("auto", say=print)
-    assert asked == ([(Path("folder"), "g++", None, None, print)] if compiled else [])
+    monkeypatch.setattr(compile_core, "set_up", lambda device, threads: setup)
+    monkeypatch.setattr(compile_core, "is_built", lambda folder: built)
+    monkeypatch.setattr(
+        compile_core, "compile_core_and_kernels", lambda *given: asked.append(given) or kernels
+    )
+    monkeypatch.setattr(compile_core.native, "load", lambda: None)
+    compile_core.main("auto")
+    assert [each for each, _ in asked] == ([setup] if compiled else [])
     assert bool(joined) is compiled

@@ -5,17 +5,11 @@ import sys
 import textwrap
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from pipeline.native.build import BuildError
 from pipeline.runtime import start_jittor
 from pipeline.runtime.cache import cache_root
-from pipeline.runtime.cuda import cards, setup
-from pipeline.runtime.cuda.driver import Card, Driver
-from pipeline.runtime.cuda.links import Toolkit
-from pipeline.runtime.cuda.setup import CudaSetup
 from pipeline.runtime.onednn import onednn_paths
 from pipeline.runtime.start_jittor import JittorStartError
 
@@ -27,7 +21,6 @@ import jittor
 left = np.arange(256, dtype=np.float32).reshape(16, 16)
 assert np.array_equal(jittor.matmul(jittor.array(left), jittor.array(left)).numpy(), left @ left)
 """
-CC_FLAGS, CONV_OPT = "cc_flags", "conv_opt"  # Jittor's own names
 START = """from pipeline.runtime.start_jittor import start
 report = start('cpu', say=lambda m: print(m, flush=True))
 """
@@ -61,96 +54,9 @@ def test_numpy_2_is_refused(monkeypatch):
         start_jittor.start("cpu")
 
 
-def test_no_compiler_is_said(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.delenv("cc_path", raising=False)
-    with pytest.raises(JittorStartError, match="apt-get install"):
-        start_jittor._find_compiler()
-
-
-@pytest.fixture
-def no_driver(monkeypatch):
-    monkeypatch.setattr(cards, "driver", lambda visible: None)
-
-
-@pytest.fixture
-def card_without_toolkit(monkeypatch):
-    card = Card(0, "H100", (9, 0), 2**36)
-    monkeypatch.setattr(cards, "driver", lambda visible: Driver((13, 0), (card,)))
-    monkeypatch.setattr(setup, "find_toolkits", lambda: [])
-
-
-@pytest.mark.usefixtures("no_driver")
-def test_cuda_without_gpu_is_an_error_and_auto_takes_the_cpu():
-    for device in ("cuda", "cuda:1"):
-        with pytest.raises(JittorStartError, match=f"device = '{device}', but no CUDA driver"):
-            start_jittor._choose_device(device)
-    assert start_jittor._choose_device("auto") == (None, ())
-
-
-@pytest.mark.usefixtures("card_without_toolkit")
-def test_a_gpu_without_toolkit_is_noted():
-    with pytest.raises(JittorStartError, match="cuda13"):
-        start_jittor._choose_device("cuda")
-    cuda, notes = start_jittor._choose_device("auto")
-    assert cuda is None
-    assert "no CUDA toolkit" in notes[0]
-    assert "running on the CPU" in notes[0]
-
-
 def test_an_unknown_device_is_refused():
     with pytest.raises(ValueError, match="got 'gpu'"):
         start_jittor.start("gpu")
-
-
-@pytest.fixture
-def cuda(monkeypatch, tmp_path) -> CudaSetup:
-    """A card and a toolkit, and an environment in which the user sets flags of their own."""
-    monkeypatch.setenv("HSSL_ENVIRONMENT_BEFORE", "{}")
-    for name in ("NVCC_APPEND_FLAGS", CONV_OPT, "CUDA_VISIBLE_DEVICES"):
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
-    monkeypatch.setenv(CC_FLAGS, "-Dusers")
-    card = Card(1, "RTX 5090", (12, 0), 2**35)
-    monkeypatch.setattr(cards, "driver", lambda visible: Driver((13, 0), (card, card)))
-    toolkit = Toolkit(tmp_path / "nvcc", (13, 0), (), tmp_path, "13.0.88", tmp_path, (120,), None)
-    return CudaSetup(card, toolkit, "-Dours", "-std=c++17")
-
-
-def test_flags_are_added_once_and_taken_back(cuda):
-    for _ in range(2):  # the second time is a child's
-        start_jittor._set_cuda_environment(cuda)
-        assert os.environ[CC_FLAGS] == "-Dusers -Dours"
-        assert os.environ["NVCC_APPEND_FLAGS"] == "-std=c++17"
-        assert os.environ[CONV_OPT] == "1"
-        assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
-    start_jittor._set_cuda_environment(None)
-    assert os.environ[CC_FLAGS] == "-Dusers"
-    assert not {"NVCC_APPEND_FLAGS", CONV_OPT} & set(os.environ)
-
-
-def test_missing_onednn_is_a_note(monkeypatch):
-    monkeypatch.setattr(start_jittor, "onednn_paths", lambda: None)
-    onednn, notes = start_jittor._choose_onednn()
-    assert onednn is None
-    assert "onednn-cpu-gomp" in notes[0]
-
-
-def test_a_onednn_that_cannot_be_loaded_is_a_note(tmp_path, monkeypatch):
-    (tmp_path / "libdnnl.so.2").write_text("no library")
-    monkeypatch.setattr(start_jittor, "onednn_paths", lambda: (tmp_path, tmp_path / "libdnnl.so.2"))
-    onednn, notes = start_jittor._choose_onednn()
-    assert onednn is None
-    assert "cannot be loaded" in notes[0]
-
-
-def test_onednn_paths_hold_header_and_library():
-    found = onednn_paths()
-    if found is None:
-        pytest.skip("oneDNN's wheels are not installed")
-    include, library = found
-    assert (include / "dnnl.hpp").is_file()
-    assert library.is_file()
 
 
 def test_a_bogus_nvcc_does_no_harm(warm, tmp_path):
@@ -255,21 +161,6 @@ def test_an_early_import_is_refused():
     done = python("import sys\nsys.modules['jittor'] = sys\n" + START)
     assert done.returncode == 1
     assert "was imported before" in done.stderr
-
-
-@pytest.mark.parametrize("on_card", [False, True])
-def test_kernels_that_do_not_compile_meanwhile_are_no_error_yet(on_card, monkeypatch):
-    asked = []
-
-    def build(*arguments):
-        asked.append(arguments)
-        raise BuildError("kernels: no C++ compiler found")
-
-    monkeypatch.setattr(start_jittor, "build_device_library" if on_card else "build_processor_library", build)
-    card = Card(index=0, name="card", capability=(9, 0), memory_bytes=2**30)
-    cuda = SimpleNamespace(card=card, toolkit="toolkit") if on_card else None
-    start_jittor._compile_kernels(cuda)
-    assert asked == [((9, 0), "toolkit") if on_card else ()]
 
 
 def test_two_processes_at_once(warm):
