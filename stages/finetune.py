@@ -50,6 +50,7 @@ def run(
     from pipeline.training.reporting import quiet, reporting
 
     kernels.use(runtime.kernels)
+    kernels.use_precision(config.schedule.precision, auto="tf32")
     dataset, subset, path = PreparedDataset.open(data), read_subset(labels), backbone / "backbone.safetensors"
     train, val, test = (labelled_images(dataset, split) for split in ("train", "val", "test"))
     label_sets = read_label_sets(dataset)

@@ -12,6 +12,7 @@ def schedule_in_steps(schedule: ClassificationSchedule, num_images: int) -> Fine
     return FinetuneSchedule(
         num_steps=num_steps,
         batch_size=schedule.batch_size,
+        precision=schedule.precision,
         lr=schedule.base_lr * schedule.batch_size / _LR_REFERENCE_BATCH,
         min_lr=schedule.min_lr,
         warmup_steps=round(num_steps * schedule.warmup_epochs / schedule.epochs),

@@ -7,6 +7,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from pipeline.config.data import DataConfig, PhotoScenesConfig
 from pipeline.config.section import NonNegative, NonNegativeInt, Positive, PositiveInt, Section, Share
 
+FinetunePrecision = Literal["auto", "float32", "tf32"]
+
 
 def drawn_as(drawing: str) -> BeforeValidator:
     """A validator: sets `photo_scenes.drawing` to this value unless the data section sets it."""
@@ -35,6 +37,9 @@ class FinetuneSchedule(Section):
 
     num_steps: PositiveInt = 160_000
     batch_size: PositiveInt = 16
+    # What factors of matrix products and convolutions are rounded to, in training and testing; sums, weights,
+    # norms and losses stay float32. "tf32": on a GPU only; "auto": "tf32" on a GPU that supports it.
+    precision: FinetunePrecision = "auto"
     lr: Positive = 3e-5  # peak, for this batch size
     frozen_lr: Positive | None = None  # peak with a frozen backbone; None: lr
     warmup_steps: NonNegativeInt = 1500

@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.config.data import DataConfig, Interval
+from pipeline.config.dense import FinetunePrecision
 from pipeline.config.section import NonNegative, NonNegativeInt, Positive, PositiveInt, Section, Share
 
 
@@ -71,6 +72,9 @@ class ClassificationSchedule(Section):
     min_steps: NonNegativeInt = 0  # a small subset of the labels is trained on for at least so many steps
     batch_size: PositiveInt = 1024
     accumulation_steps: PositiveInt = 1  # microbatches of a batch; the result is the same
+    # What factors of matrix products and convolutions are rounded to, in training and testing; sums, weights,
+    # norms and losses stay float32. "tf32": on a GPU only; "auto": "tf32" on a GPU that supports it.
+    precision: FinetunePrecision = "auto"
     base_lr: Positive = 5e-4  # peak learning rate for a batch of 256 images; scaled linearly
     min_lr: NonNegative = 1e-6
     warmup_epochs: NonNegative = 5.0

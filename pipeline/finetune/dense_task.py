@@ -111,6 +111,7 @@ def open_dense_task(
         why_not: returns why a data set cannot be used.
     """
     kernels.use(runtime.kernels)
+    kernels.use_precision(config.schedule.precision, auto="tf32")
     dataset, ranks = PreparedDataset.open(data), ranks_of_this_process()
     if reason := why_not(dataset):
         if ranks.is_first:

@@ -18,22 +18,24 @@ class _State:
     precision: Precision = "float32"
 
 
-def use_precision(precision: Literal["auto", "float32", "tf32", "bfloat16"]) -> None:
+def use_precision(
+    precision: Literal["auto", "float32", "tf32", "bfloat16"], *, auto: Precision = "bfloat16"
+) -> None:
     """Set the precision of the factors of matrix products; their sums are always float32.
 
-    It applies to the forward pass and to both gradients, in linear layers and in the attention of
-    transformer blocks. Weights, optimiser, norms and losses stay float32. Activations that a block or an
-    MLP stores for its gradient are bfloat16 with "bfloat16".
+    It applies to the forward pass and to both gradients, in linear layers, in the attention of transformer
+    blocks, and in convolutions on a device. Weights, optimiser, norms and losses stay float32. Activations
+    that a block or an MLP stores for its gradient are bfloat16 with "bfloat16".
 
     Args:
-        precision: "auto" is bfloat16 on a device that supports it, else float32.
+        precision: "auto" is `auto` on a device that supports it, else float32.
 
     Raises:
         ValueError: the precision would be ignored, or be slower: without the compiled kernels (and oneDNN),
             or on hardware without instructions for it.
     """
     if precision == "auto":
-        precision = "bfloat16" if selection.on_device() and architecture() >= _FIRST else "float32"
+        precision = auto if selection.on_device() and architecture() >= _FIRST else "float32"
     if precision != "float32":
         _check(precision)
     _State.precision = precision

@@ -11,6 +11,8 @@ class Counts:
 
     launches: int
     products: int
+    float32_products: int
+    tf32_products: int
     uploads: int
     uploaded_bytes: int
     downloads: int

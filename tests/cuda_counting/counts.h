@@ -9,6 +9,7 @@ namespace counting {
 struct Counts {
     std::atomic<long> launches;  // of kernels
     std::atomic<long> products;  // of matrices, by cuBLAS and cuBLASLt
+    std::atomic<long> float32_products, tf32_products;  // of them, cuBLASLt's of float32, by what factors are rounded to
     std::atomic<long> uploads, uploaded_bytes;  // host to device
     std::atomic<long> downloads, downloaded_bytes;  // device to host
     std::atomic<long> waits;  // calls in which the host waits for the device

@@ -58,8 +58,9 @@ cublasStatus_t cublasLtCreate(cublasLtHandle_t* handle) {
     return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* made, cublasComputeType_t, cudaDataType_t) {
-    give(made);
+// A description is the number of how it multiplies.
+cublasStatus_t cublasLtMatmulDescCreate(cublasLtMatmulDesc_t* made, cublasComputeType_t compute, cudaDataType_t) {
+    *made = reinterpret_cast<cublasLtMatmulDesc_t>(static_cast<uintptr_t>(compute));
     return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -68,8 +69,10 @@ cublasStatus_t cublasLtMatmulDescSetAttribute(cublasLtMatmulDesc_t, cublasLtMatm
     return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* made, cudaDataType, uint64_t, uint64_t, int64_t) {
-    give(made);
+// A layout is the number of its type.
+cublasStatus_t cublasLtMatrixLayoutCreate(cublasLtMatrixLayout_t* made, cudaDataType type, uint64_t, uint64_t,
+                                          int64_t) {
+    *made = reinterpret_cast<cublasLtMatrixLayout_t>(static_cast<uintptr_t>(type) + 1);
     return CUBLAS_STATUS_SUCCESS;
 }
 
@@ -94,10 +97,14 @@ cublasStatus_t cublasLtMatmulAlgoGetHeuristic(cublasLtHandle_t, cublasLtMatmulDe
     return CUBLAS_STATUS_SUCCESS;
 }
 
-cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t, const void*, const void*,
-                              cublasLtMatrixLayout_t, const void*, cublasLtMatrixLayout_t, const void*, const void*,
+cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t operation, const void*, const void*,
+                              cublasLtMatrixLayout_t left, const void*, cublasLtMatrixLayout_t, const void*, const void*,
                               cublasLtMatrixLayout_t, void*, cublasLtMatrixLayout_t, const cublasLtMatmulAlgo_t*,
                               void*, size_t, cudaStream_t) {
+    if (reinterpret_cast<uintptr_t>(left) == CUDA_R_32F + 1) {
+        const bool tf32 = reinterpret_cast<uintptr_t>(operation) == CUBLAS_COMPUTE_32F_FAST_TF32;
+        (tf32 ? counting::counts().tf32_products : counting::counts().float32_products)++;
+    }
     return multiplied();
 }
 

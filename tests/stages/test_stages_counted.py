@@ -118,6 +118,16 @@ def test_a_detector_waits_for_its_boxes_alone(counted):
 
 
 @pytest.mark.parametrize("stage", NEEDS)
+def test_fine_tuning_multiplies_tf32_as_its_schedule_says_and_nothing_else_does(counted, stage):
+    found = counted(stage).whole
+    if stage in ("finetune", "detect", "segment-linear-frozen", "segment-uper-finetuned"):
+        assert found.tf32_products > 0
+        assert found.float32_products == 0
+    else:
+        assert found.tf32_products == 0
+
+
+@pytest.mark.parametrize("stage", NEEDS)
 def test_sums_have_a_fixed_order(counted, stage):
     """So that a run on one card gives the same bits twice."""
     assert counted(stage).atomic == []

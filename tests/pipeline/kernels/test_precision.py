@@ -152,6 +152,8 @@ def test_auto_goes_by_the_card(jt, monkeypatch, capability, expected):
         use_device_sources(monkeypatch)
     monkeypatch.setattr(precision, "architecture", lambda: capability)
     try:
+        kernels.use_precision("auto", auto="tf32")  # of fine-tuning
+        assert kernels.current_precision() == ("tf32" if expected == "bfloat16" else "float32")
         kernels.use_precision("auto")
         assert kernels.current_precision() == expected
         if expected == "float32":
