@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from benchmarks.dense_sizes import NUM_CLASSES
+from benchmarks.dense_sizes import NUM_CLASSES, dense_experiment
 from benchmarks.step_inputs import step_batches
 from benchmarks.step_sizes import step_config
-from pipeline.config.reading import read_experiment
 from pipeline.costs.decoders import segmentation_multiplications
 from pipeline.costs.multiplications import backbone_multiplications, embedding_multiplications
 from pipeline.costs.pretraining import step_operations
@@ -18,7 +17,6 @@ SWEEP_SIZES = {"images": 50_000, "channels": 1536, "classes": 20, "epochs": 1}
 CROP_SIZES = {
     "images": 64, "batch": 16, "global_size": 224, "local_size": 96, "num_local": 6, "files": False
 }  # fmt: skip
-DENSE_PRESET = "quickstart"
 
 
 def steps_operations(parameters: dict[str, Any]) -> float:
@@ -61,12 +59,12 @@ def crops_per_core(parameters: dict[str, Any]) -> float:
 
 def dense_images(parameters: dict[str, Any]) -> float:
     """Number of images in a step of segmentation or detection."""
-    return getattr(read_experiment(DENSE_PRESET), parameters["task"]).schedule.batch_size
+    return getattr(dense_experiment(parameters), parameters["task"]).schedule.batch_size
 
 
 def segmentation_flops(parameters: dict[str, Any]) -> float:
     """Operations of a step of segmentation with UPerNet and a base that is trained too."""
-    experiment = read_experiment(DENSE_PRESET)
+    experiment = dense_experiment(parameters)
     config, backbone = experiment.segmentation.stage_config("uper-finetuned", seed=0), experiment.backbone
     side = config.view.crop_size
     decoder = segmentation_multiplications(

@@ -1,4 +1,4 @@
-"""Fine-tuning steps of segmentation and detection, at the sizes of the preset `quickstart`."""
+"""Fine-tuning steps of segmentation and detection, at the sizes of a preset."""
 
 import time
 from collections.abc import Callable
@@ -10,12 +10,19 @@ import jittor as jt
 import numpy as np
 from safetensors.numpy import save_file
 
-from benchmarks.counting import DENSE_PRESET
-from benchmarks.dense_sizes import BATCH, FIRST, LR, NUM_CLASSES, WEIGHT_DECAY, truth_arrays
+from benchmarks.dense_sizes import (
+    BATCH,
+    FIRST,
+    LR,
+    NUM_CLASSES,
+    WEIGHT_DECAY,
+    dense_experiment,
+    truth_arrays,
+)
 from benchmarks.step_inputs import distance_from
 from benchmarks.step_profile import profiled
 from pipeline import kernels
-from pipeline.config.reading import read_experiment
+from pipeline.config.experiment import Experiment
 from pipeline.detection.batches import DetectBatch
 from pipeline.detection.cascade import CascadeMaskRcnn
 from pipeline.detection.targets import GroundTruth
@@ -33,14 +40,15 @@ class DenseStep:
     """A repeat returns the seconds of one step.
 
     Args:
-        parameters: `task`, "segmentation" or "detection".
+        parameters: `task`, "segmentation" or "detection"; and those of `dense_experiment`.
         folder: the initial weights and the batch are written here for the other program.
     """
 
     def __init__(self, parameters: dict, folder: Path):
         kernels.use("fused")
         make = {"segmentation": _segmentation, "detection": _detection}[parameters["task"]]
-        self.network, self.losses, self.batch, schedule = make()
+        self.network, self.losses, self.batch, schedule = make(dense_experiment(parameters))
+        kernels.use_precision(schedule.precision, auto="tf32")
         named = [(name, p) for name, p in self.network.named_parameters() if p.requires_grad]
         self.parameters = [parameter for _, parameter in named]
         flags = [decayed(name, p.shape, embeddings=schedule.embeddings_decay) for name, p in named]
@@ -76,14 +84,14 @@ def _truth(batch: SegmentBatch | DetectBatch) -> dict[str, np.ndarray]:
     return truth_arrays(batch.truths) | {"sample_seeds": batch.sample_seeds}
 
 
-def _backbone(experiment, *, tap_norm: bool) -> DenseBackbone:
+def _backbone(experiment: Experiment, *, tap_norm: bool) -> DenseBackbone:
     network = build_backbone(experiment.backbone)
     initialize(network, seed=0)
     return DenseBackbone(network, tap_norm=tap_norm, frozen=False)
 
 
-def _segmentation() -> tuple[SegmentationNetwork, Callable, SegmentBatch, object]:
-    experiment, rng = read_experiment(DENSE_PRESET), np.random.default_rng(0)
+def _segmentation(experiment: Experiment) -> tuple[SegmentationNetwork, Callable, SegmentBatch, object]:
+    rng = np.random.default_rng(0)
     config = experiment.segmentation.stage_config("uper-finetuned", seed=0)
     network = SegmentationNetwork(_backbone(experiment, tap_norm=config.heads.tap_norm), config, NUM_CLASSES)
     size, side = config.schedule.batch_size, config.view.crop_size
@@ -97,8 +105,8 @@ def _segmentation() -> tuple[SegmentationNetwork, Callable, SegmentBatch, object
     return network, network.losses, batch, config.schedule
 
 
-def _detection() -> tuple[CascadeMaskRcnn, Callable, DetectBatch, object]:
-    experiment, rng = read_experiment(DENSE_PRESET), np.random.default_rng(0)
+def _detection(experiment: Experiment) -> tuple[CascadeMaskRcnn, Callable, DetectBatch, object]:
+    rng = np.random.default_rng(0)
     config = experiment.detection.stage_config("finetuned", seed=0)
     backbone = _backbone(experiment, tap_norm=config.heads.tap_norm)
     network = CascadeMaskRcnn(backbone, config.heads, NUM_CLASSES, masks=True, seed=0)

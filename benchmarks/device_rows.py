@@ -1,10 +1,13 @@
-"""The benchmark's rows on a GPU: the pretraining step against PyTorch on the same GPU, in one run; and k-NN.
+"""The benchmark's rows on a GPU: steps against PyTorch on the same GPU, in one run; and k-NN.
 
-In both programs the crops are on the GPU before a step begins, so the upload is not measured. Of k-NN it is:
-ours reads the bank from the host's memory in each search, faiss has it on the GPU.
+In both programs the crops of a pretraining step are on the GPU before it begins, so the upload is not
+measured. Of a dense step ours uploads the batch. Of k-NN ours reads the bank from the host's memory in each
+search, faiss has it on the GPU.
 """
 
-from benchmarks.counting import search_flops, step_images, steps_operations
+from typing import Any
+
+from benchmarks.counting import dense_images, search_flops, segmentation_flops, step_images, steps_operations
 from benchmarks.row import Row, Target
 
 _BATCH = 64
@@ -57,6 +60,33 @@ def _rows_of(size: str) -> list[Row]:
     ]
 
 
+def _dense_row(task: str, title: str, *, other_name: str, packages: tuple[str, ...], **more: Any) -> Row:
+    return Row(
+        name=f"{task}-card",
+        title=f"{task}, fine-tuning step: {title}, batch 16, TF32",
+        unit="images/s",
+        ours="dense-step",
+        other=f"torch-{task}-step",
+        other_name=other_name,
+        needs=packages,
+        parameters={
+            "task": task,
+            "preset": "imagenet-vit-small-dense",
+            "changes": {f"{task}.schedule.batch_size": 16} | more.pop("changes", {}),
+            "device": "cuda",
+        },
+        toy={"preset": "quickstart", "changes": {}},
+        items=dense_images,
+        higher_is_better=True,
+        tolerance=_TOLERANCES["tf32"],
+        targets=(Target("ratio", at_least=1),),
+        profile="if a target is missed",
+        repeats=5,
+        seconds=60,
+        **more,
+    )
+
+
 DEVICE_ROWS: tuple[Row, ...] = (
     *_rows_of("vit-small"),
     *_rows_of("vit-base"),
@@ -67,6 +97,26 @@ DEVICE_ROWS: tuple[Row, ...] = (
         other="official-step",
         name="the official computation in stock Jittor operators",
         least=8,
+    ),
+    _dense_row(
+        "segmentation",
+        "UPerNet on ViT-S/16 at 512 px",
+        other_name="PyTorch eager",
+        packages=("torch",),
+        flops=segmentation_flops,
+    ),
+    _dense_row(
+        "detection",
+        "cascade on ViT-S/16 at 768 px, heads as in `quickstart`",
+        other_name="PyTorch eager, torchvision's operators",
+        packages=("torch", "torchvision"),
+        changes={
+            "detection.view.short_sides": [768],
+            "detection.heads.box_convs": 0,
+            "detection.heads.class_agnostic": True,
+            "detection.heads.mask_heads": "last",
+            "detection.heads.num_levels": 4,
+        },
     ),
     Row(
         name="knn-card",

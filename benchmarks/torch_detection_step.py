@@ -14,10 +14,8 @@ from torchvision.ops import (
     roi_align,
 )
 
-from benchmarks.counting import DENSE_PRESET
-from benchmarks.dense_sizes import NUM_CLASSES, truths_of
+from benchmarks.dense_sizes import NUM_CLASSES, dense_experiment, truths_of
 from benchmarks.torch_dense_step import TorchDenseStep
-from pipeline.config.reading import read_experiment
 from pipeline.detection.boxes import MAX_LOG_SCALE
 from pipeline.detection.masks import mask_targets
 from pipeline.detection.proposals import anchors_of_levels
@@ -45,16 +43,21 @@ class TorchDetectionStep(TorchDenseStep):
     """
 
     def __init__(self, parameters: dict, folder: Path):
-        config = read_experiment(DENSE_PRESET).detection.stage_config("finetuned", seed=0)
+        experiment = dense_experiment(parameters)
+        config = experiment.detection.stage_config("finetuned", seed=0)
         heads = config.heads
-        if heads.box_convs or not heads.class_agnostic or heads.mask_heads != "last":
-            raise ValueError("no such heads here: boxes with convolutions or by class, several mask heads")
-        super().__init__(config, folder, "heads.pyramid")
+        if heads.box_convs or not heads.class_agnostic or heads.mask_heads != "last" or heads.num_levels > 4:
+            raise ValueError(
+                "no such heads here: boxes with convolutions or by class, several mask heads, a fifth level"
+            )
+        device = parameters.get("device", "cpu")
+        super().__init__(experiment, config, folder, device=device, pyramid="heads.pyramid")
 
     def prepare(self) -> None:
         side = self.images.shape[-1]
         self._size, heads = (side, side), self.config.heads
-        grids = [2 * side // self.backbone.patch_size // 2**level for level in range(heads.num_levels)]
+        finest = side // self.backbone.patch_size * 2**self.doublings
+        grids = [finest // 2**level for level in range(heads.num_levels)]
         self._strides = [side / grid for grid in grids]
         self._anchors = anchors_of_levels(
             tuple((grid, grid) for grid in grids),
@@ -62,7 +65,7 @@ class TorchDetectionStep(TorchDenseStep):
             heads.anchor_scale,
             heads.anchor_ratios,
         )
-        self._anchor_boxes = torch.from_numpy(self._anchors.boxes)
+        self._anchor_boxes = self.put(self._anchors.boxes)
         self._truths = truths_of(self.batch)
 
     def loss(self) -> torch.Tensor:
@@ -103,7 +106,7 @@ class TorchDetectionStep(TorchDenseStep):
         solid = remove_small_boxes(boxes, 1e-12)
         boxes, rows, levels = boxes[solid], rows[solid], levels[solid]
         kept = batched_nms(boxes, scores[rows], levels, RPN_NMS_IOU)[: heads.num_proposals]
-        return boxes[kept].numpy()
+        return boxes[kept].cpu().numpy()
 
     def _rpn_loss(self, outputs: torch.Tensor, rngs: list[np.random.Generator]) -> torch.Tensor:
         heads = self.config.heads
@@ -119,9 +122,9 @@ class TorchDetectionStep(TorchDenseStep):
             for rng, truth in zip(rngs, self._truths, strict=True)
         ]
         rows = np.concatenate([i * outputs.shape[1] + sample.rows for i, sample in enumerate(samples)])
-        positive = torch.from_numpy(np.concatenate([sample.positive for sample in samples]))
-        deltas = torch.from_numpy(np.concatenate([sample.deltas for sample in samples]))
-        picked = outputs.flatten(0, 1)[torch.from_numpy(rows)]
+        positive = self.put(np.concatenate([sample.positive for sample in samples]))
+        deltas = self.put(np.concatenate([sample.deltas for sample in samples]))
+        picked = outputs.flatten(0, 1)[self.put(rows)]
         objectness = F.binary_cross_entropy_with_logits(picked[:, 0], positive.float(), reduction="sum")
         moved = F.smooth_l1_loss(picked[positive, 1:], deltas[positive], beta=RPN_BETA, reduction="sum")
         return (objectness + moved) / len(rows)
@@ -129,7 +132,7 @@ class TorchDetectionStep(TorchDenseStep):
     def _stage_losses(
         self, levels: list[torch.Tensor], found: list[np.ndarray], rngs: list[np.random.Generator]
     ) -> torch.Tensor:
-        loss = torch.zeros(())
+        loss = torch.zeros((), device=self.device)
         for index, stage in enumerate(STAGES):
             rois = sampled_rois(
                 rngs,
@@ -139,16 +142,16 @@ class TorchDetectionStep(TorchDenseStep):
                 num_samples=self.config.heads.roi_samples,
                 num_classes=NUM_CLASSES,
             )
-            boxes, labels = torch.from_numpy(rois.boxes), torch.from_numpy(rois.labels)
+            boxes, labels = self.put(rois.boxes), self.put(rois.labels)
             logits, deltas = self._box_head(index, self._pooled(levels, rois, boxes, BOX_BINS))
             moved = _decoded(deltas, boxes, stage.stds)
-            positive = torch.from_numpy(rois.truth >= 0)
-            targets = torch.from_numpy(rois.targets)[positive]
+            positive = self.put(rois.truth >= 0)
+            targets = self.put(rois.targets)[positive]
             distance = generalized_box_iou_loss(moved[positive], targets, reduction="sum")
             term = F.cross_entropy(logits, labels) + GIOU_WEIGHT * distance / len(boxes)
             loss = loss + stage.weight * term
             if index + 1 < len(STAGES):
-                refined = clip_boxes_to_image(moved.detach(), self._size).numpy()
+                refined = clip_boxes_to_image(moved.detach(), self._size).cpu().numpy()
                 keep = ~rois.is_truth
                 found = [refined[keep & (rois.image_index == image)] for image in range(len(found))]
         return loss + self._mask_loss(levels, rois)
@@ -161,8 +164,8 @@ class TorchDetectionStep(TorchDenseStep):
         of_box = torch.floor(torch.log2(sides / self.config.heads.finest_scale + 1e-12)).clamp(
             0, len(levels) - 1
         )
-        rows = torch.cat([torch.from_numpy(rois.image_index)[:, None].float(), boxes], dim=1)
-        pooled = torch.zeros(len(boxes), levels[0].shape[1], bins, bins)
+        rows = torch.cat([self.put(rois.image_index)[:, None].float(), boxes], dim=1)
+        pooled = levels[0].new_zeros(len(boxes), levels[0].shape[1], bins, bins)
         for level, (x, stride) in enumerate(zip(levels, self._strides, strict=True)):
             chosen = (of_box == level).nonzero()[:, 0]
             if len(chosen):
@@ -179,11 +182,11 @@ class TorchDetectionStep(TorchDenseStep):
     def _mask_loss(self, levels: list[torch.Tensor], rois: RoiSamples) -> torch.Tensor:
         rows = np.flatnonzero(rois.truth >= 0)
         chosen = RoiSamples(**{name: getattr(rois, name)[rows] for name in RoiSamples.__dataclass_fields__})
-        x = self._pooled(levels, chosen, torch.from_numpy(chosen.boxes), MASK_BINS)
+        x = self._pooled(levels, chosen, self.put(chosen.boxes), MASK_BINS)
         for layer in range(self.config.heads.mask_convs):
             x = F.relu_(self.conv(f"heads.masks.0.convs.{layer}", x))
         x = F.relu_(self.enlarged("heads.masks.0.enlarge", x))
-        labels = torch.from_numpy(chosen.labels)
+        labels = self.put(chosen.labels)
         weights = self.weights["heads.masks.0.predict.weight"][labels]
         bias = self.weights["heads.masks.0.predict.bias"][labels]
         logits = torch.einsum("nchw,nc->nhw", x, weights) + bias[:, None, None]
@@ -191,7 +194,7 @@ class TorchDetectionStep(TorchDenseStep):
             self._truths[image].masks[truth]
             for image, truth in zip(chosen.image_index, chosen.truth, strict=True)
         ]
-        targets = torch.from_numpy(mask_targets(masks, chosen.boxes, MASK_SIZE))
+        targets = self.put(mask_targets(masks, chosen.boxes, MASK_SIZE))
         return F.binary_cross_entropy_with_logits(logits, targets)
 
     def _linear(self, name: str, x: torch.Tensor) -> torch.Tensor:
@@ -201,7 +204,7 @@ class TorchDetectionStep(TorchDenseStep):
 def _decoded(deltas: torch.Tensor, boxes: torch.Tensor, stds: tuple[float, ...]) -> torch.Tensor:
     """Boxes (n, 4) from deltas (n, 4) relative to boxes (n, 4)."""
     centers, sides = (boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]
-    scaled = deltas * torch.tensor(stds)
+    scaled = deltas * deltas.new_tensor(stds)
     centers = centers + scaled[:, :2] * sides
     half = 0.5 * sides * scaled[:, 2:].clamp(-MAX_LOG_SCALE, MAX_LOG_SCALE).exp()
     return torch.cat([centers - half, centers + half], dim=1)

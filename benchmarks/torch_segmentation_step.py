@@ -6,9 +6,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from benchmarks.counting import DENSE_PRESET
+from benchmarks.dense_sizes import dense_experiment
 from benchmarks.torch_dense_step import TorchDenseStep
-from pipeline.config.reading import read_experiment
 
 _POOL_SIZES = (1, 2, 3, 6)
 _AUXILIARY_LEVEL = 2
@@ -18,11 +17,13 @@ class TorchSegmentationStep(TorchDenseStep):
     """See `torch_dense_step.TorchDenseStep`."""
 
     def __init__(self, parameters: dict, folder: Path):
-        config = read_experiment(DENSE_PRESET).segmentation.stage_config("uper-finetuned", seed=0)
-        super().__init__(config, folder, "pyramid")
+        experiment = dense_experiment(parameters)
+        config = experiment.segmentation.stage_config("uper-finetuned", seed=0)
+        device = parameters.get("device", "cpu")
+        super().__init__(experiment, config, folder, device=device, pyramid="pyramid")
 
     def prepare(self) -> None:
-        self.label_maps = torch.from_numpy(self.batch["label_maps"].astype(np.int64))
+        self.label_maps = self.put(self.batch["label_maps"].astype(np.int64))
 
     def loss(self) -> torch.Tensor:
         maps = self.pyramid()
@@ -57,8 +58,7 @@ class TorchSegmentationStep(TorchDenseStep):
     def _conv_norm(self, name: str, x: torch.Tensor) -> torch.Tensor:
         weight = self.weights[f"{name}.conv.weight"]
         x = F.conv2d(x, weight, padding=weight.shape[-1] // 2)
-        scale, shift = self.weights[f"{name}.norm.weight"], self.weights[f"{name}.norm.bias"]
-        return F.batch_norm(x, None, None, scale, shift, training=True).relu_()
+        return self.batch_norm(f"{name}.norm", x).relu_()
 
 
 def _resized(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
