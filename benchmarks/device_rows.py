@@ -12,6 +12,7 @@ from benchmarks.row import Row, Target
 
 _BATCH = 64
 _STEPS = 20  # in a repeat: the device is synchronised before the clock is read, which costs time
+_LOADED = {"schedule": {"batch_size": _BATCH, "precision": "bfloat16"}}
 _TITLES = {"vit-small": "ViT-S/16", "vit-base": "ViT-B/16"}
 # Between two programs that round at different places, relative, in losses and in the parameters' ways.
 _TOLERANCES = {"float32": 2e-3, "tf32": 2e-2, "bfloat16": 5e-2}
@@ -117,6 +118,30 @@ DEVICE_ROWS: tuple[Row, ...] = (
             "detection.heads.mask_heads": "last",
             "detection.heads.num_levels": 4,
         },
+    ),
+    Row(
+        name="load-card",
+        title="JPEG files of 500 x 375 px to two crops of 224 px on the card, batch 64",
+        unit="images/s",
+        ours="card-loading",
+        parameters={"size": "vit-small", "changes": _LOADED, "steps": 20, "device": "cuda"},
+        toy={"size": "toy", "changes": {}, "steps": 2},
+        items=step_images,
+        higher_is_better=True,
+        targets=(Target("ours", at_least=2500),),
+        repeats=5,
+        seconds=60,
+    ),
+    Row(
+        name="wait-card",
+        title="share of time that a ViT-S/16 step waits for its batch from these files",
+        unit="% of time",
+        ours="data-wait",
+        parameters={"size": "vit-small", "changes": _LOADED, "steps": 40, "images": 1280, "device": "cuda"},
+        toy={"size": "toy", "changes": {}, "steps": 4, "images": 64},
+        targets=(Target("ours", at_most=3),),
+        repeats=2,
+        seconds=30,
     ),
     Row(
         name="knn-card",

@@ -52,6 +52,7 @@ PROGRAMS: dict[str, Program] = {
     "preparing": Program("benchmarks.preparing_files:Preparing"),
     "coco-file": Program("benchmarks.large_files:CocoFile"),
     "shard-reading": Program("benchmarks.large_files:ShardReading"),
+    "card-loading": Program("benchmarks.card_loading:CardLoading", "jittor"),
     "data-wait": Program("benchmarks.data_wait:DataWait", "jittor"),
     "monitor-cost": Program("benchmarks.monitor_cost:MonitorCost", "jittor"),
     "dense-step": Program("benchmarks.dense_step:DenseStep", "jittor"),

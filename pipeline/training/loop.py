@@ -145,7 +145,7 @@ def train(
     throughput = Throughput(state.step, training.batch_size)
     unread = []  # losses are read at logged steps only, as reading waits for the device
     warning = EndWarning()
-    num_threads = _loader_threads(runtime)
+    num_threads = loader_threads(runtime)
     steps = range(state.step, training.num_steps)
     batches = prefetch(training.make_batch, steps, num_threads=num_threads, depth=max(4, 2 * num_threads))
     for batch in batches:
@@ -236,7 +236,8 @@ def _say(report: Report, step: int, num_steps: int, text: str) -> None:
     report(Progress(step, num_steps, {"step": step}, text))
 
 
-def _loader_threads(runtime: RuntimeConfig) -> int:
+def loader_threads(runtime: RuntimeConfig) -> int:
+    """The number of threads that make batches, if none is set: by the device and the threads of a rank."""
     if runtime.loader_threads is not None:
         return runtime.loader_threads
     # A GPU asks for more images than two threads decode; a processor has its cores for the step.

@@ -22,4 +22,4 @@ def test_threads_that_load(jt, monkeypatch, use_cuda, given, expected):
     from pipeline.training import loop
 
     monkeypatch.setattr(loop, "jt", SimpleNamespace(flags=SimpleNamespace(use_cuda=use_cuda)))
-    assert loop._loader_threads(RuntimeConfig(**given)) == expected
+    assert loop.loader_threads(RuntimeConfig(**given)) == expected
