@@ -19,9 +19,8 @@ using hssl::kTileVectors;
 using hssl::padded;
 
 constexpr long kImages = 256;  // of a block
-constexpr long kInner = 384;   // summed at once, about
+constexpr long kInner = 384;   // summed at once, about: of shorter sums more is read and written again
 constexpr long kRows = 256;    // of a group, about: its logits of a block of images are 256 kB
-constexpr long kChunk = 64;    // images whose slopes are computed at once, in the first cache
 
 using Arena = hssl::ArenaOf<struct SweepRates>;
 using BatchArena = hssl::ArenaOf<struct SweepBatch>;
@@ -37,8 +36,8 @@ void each_strip(long columns, Visit visit) {
 }
 
 // out (rows, width) = left (rows, inner) strip (inner, width), added to `out` if `add`. Compiled once: it is long.
-__attribute__((noinline)) void multiply_strip(long rows, long width, long inner, const float* left, long left_stride, const float* strip,
-                    float* out, long out_stride, bool add) {
+__attribute__((noinline)) void multiply_strip(long rows, long width, long inner, const float* left, long left_stride,
+                                              const float* strip, float* out, long out_stride, bool add) {
     const long parts = (inner + kInner - 1) / kInner;
     for (long part = 0; part < parts; part++) {
         const long first = inner * part / parts, count = inner * (part + 1) / parts - first;
@@ -114,48 +113,42 @@ struct Softmax {
         }
     }
 
-    // Logits (rows, kImages) of images from `first` on, without biases -> slopes; adds their sums to `sums` (rows,).
+    // Logits (rows, kImages) of `count` images from `first` on, without biases -> slopes; adds up their sums (rows,).
     void slopes(const Sizes& sizes, long first, long count, const float* biases, float* logits, float* sums) const {
         const long rows = sizes.classes - 1;
         const float share = 1.f / sizes.images;
-        float highest[kChunk], factors[kChunk];
-        int classes[kChunk];
-        for (long begin = 0; begin < count; begin += kChunk) {
-            const long length = std::min(kChunk, count - begin);
-            for (long i = 0; i < length; i++) {
-                classes[i] = static_cast<int>(labels[first + begin + i]);
-                highest[i] = 0.f;
+        float highest[kImages] = {}, factors[kImages];
+        int classes[kImages];
+        std::copy_n(labels + first, count, classes);
+        for (long row = 0; row < rows; row++) {
+            float* of_row = logits + row * kImages;
+#pragma omp simd
+            for (long i = 0; i < count; i++) {
+                of_row[i] += biases[row];
+                highest[i] = of_row[i] > highest[i] ? of_row[i] : highest[i];
             }
-            for (long row = 0; row < rows; row++) {
-                float* of_row = logits + row * kImages + begin;
+        }
 #pragma omp simd
-                for (long i = 0; i < length; i++) {
-                    of_row[i] += biases[row];
-                    highest[i] = of_row[i] > highest[i] ? of_row[i] : highest[i];
-                }
+        for (long i = 0; i < count; i++) factors[i] = hssl::vector_exp(-highest[i]);
+        for (long row = 0; row < rows; row++) {
+            float* of_row = logits + row * kImages;
+#pragma omp simd
+            for (long i = 0; i < count; i++) {
+                of_row[i] = hssl::vector_exp(of_row[i] - highest[i]);
+                factors[i] += of_row[i];
             }
+        }
 #pragma omp simd
-            for (long i = 0; i < length; i++) factors[i] = hssl::vector_exp(-highest[i]);
-            for (long row = 0; row < rows; row++) {
-                float* of_row = logits + row * kImages + begin;
-#pragma omp simd
-                for (long i = 0; i < length; i++) {
-                    of_row[i] = hssl::vector_exp(of_row[i] - highest[i]);
-                    factors[i] += of_row[i];
-                }
-            }
-#pragma omp simd
-            for (long i = 0; i < length; i++) factors[i] = share / factors[i];
-            for (long row = 0; row < rows; row++) {
-                float *of_row = logits + row * kImages + begin, sum = 0.f;
-                const int number = static_cast<int>(row);
+        for (long i = 0; i < count; i++) factors[i] = share / factors[i];
+        for (long row = 0; row < rows; row++) {
+            float *of_row = logits + row * kImages, sum = 0.f;
+            const int number = static_cast<int>(row);
 #pragma omp simd reduction(+ : sum)
-                for (long i = 0; i < length; i++) {
-                    of_row[i] = of_row[i] * factors[i] - (classes[i] == number ? share : 0.f);
-                    sum += of_row[i];
-                }
-                sums[row] += sum;
+            for (long i = 0; i < count; i++) {
+                of_row[i] = of_row[i] * factors[i] - (classes[i] == number ? share : 0.f);
+                sum += of_row[i];
             }
+            sums[row] += sum;
         }
     }
 };
@@ -232,8 +225,8 @@ class Group {
             const long first = block * kImages, images = batch.in_block(block);
             each_strip(padded(images), [&](long image, long width) {
                 const float* strip = batch.by_channel + (first + image) * sizes_.channels;
-                multiply_strip(rows, width, sizes_.channels, relative_, sizes_.channels, strip, logits_ + image, kImages,
-                               false);
+                multiply_strip(rows, width, sizes_.channels, relative_, sizes_.channels, strip, logits_ + image,
+                               kImages, false);
             });
             for (long i = 0; i < count; i++)
                 loss.slopes(sizes_, first, images, biases_ + i * rows_, logits_ + i * rows_ * kImages,
