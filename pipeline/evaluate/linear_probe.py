@@ -1,5 +1,7 @@
 """Linear classifiers on frozen features: one per learning rate, all trained at once.
 
+A step is compiled (`sweep_step`); where nothing can be compiled, it is NumPy's.
+
 Shapes: N images, B images of a batch, D channels, C classes, L learning rates, l of them that take a step
 together: their weights form one matrix, so a step is two large products, and their logits fit into a core's
 cache. The bias is the weight of a channel that is 1 in every image.
@@ -16,6 +18,7 @@ from scipy.special import expit
 from pipeline.evaluate.feature_rows import FeatureRows
 from pipeline.evaluate.probes.settings import LinearConfig
 from pipeline.evaluate.read_ahead import read_ahead
+from pipeline.evaluate.sweep_step import compiled_step
 
 LR_REFERENCE_BATCH = 256  # images; base learning rates are stated for this batch size
 INIT_STD = 0.01
@@ -87,7 +90,7 @@ def train_sweep(
     batch_size = min(config.batch_size, num_images)
     peak_lrs = np.array(config.base_lrs, np.float32) * np.float32(batch_size / LR_REFERENCE_BATCH)
     start = rng.normal(0, INIT_STD, (num_channels, num_classes)).astype(np.float32)
-    classifiers = _Optimiser(start, len(peak_lrs), config.momentum, _GRADIENTS[labels.ndim])
+    classifiers = _Optimiser(start, len(peak_lrs), config.momentum, labels.ndim)
     done, num_batches = 0 if checkpointer is None else checkpointer.restore(classifiers.state), 0
     with np.errstate(all="ignore"):  # overflow is an expected result of a rate that is too high
         for epoch in range(config.epochs):
@@ -168,13 +171,13 @@ ToGradient = Callable[[np.ndarray, np.ndarray, np.ndarray, _Scratch], np.ndarray
 class _Optimiser:
     """Weights and velocities of all classifiers, updated in place; a class's last weight is its bias."""
 
-    def __init__(self, start: np.ndarray, num_rates: int, momentum: float, to_gradient: ToGradient) -> None:
+    def __init__(self, start: np.ndarray, num_rates: int, momentum: float, label_axes: int) -> None:
         num_channels, num_classes = start.shape
         self.weights = np.zeros((num_rates, num_classes, num_channels + 1), np.float32)
         self.weights[:, :, :-1] = start.T
         self._velocity = np.zeros_like(self.weights)
         self._momentum = momentum
-        self._to_gradient = to_gradient
+        self._compiled, self._to_gradient = compiled_step(label_axes), _GRADIENTS[label_axes]
         self._scratch = _Scratch()
 
     @property
@@ -184,6 +187,12 @@ class _Optimiser:
 
     def step(self, features: np.ndarray, labels: np.ndarray, lrs: np.ndarray) -> None:
         """Take one step of SGD with momentum on the features (B, D) of a batch, with rates `lrs` (L,)."""
+        if self._compiled is not None:
+            self._compiled(features, labels, lrs, self._momentum, self.weights, self._velocity)
+        else:
+            self._step(features, labels, lrs)
+
+    def _step(self, features: np.ndarray, labels: np.ndarray, lrs: np.ndarray) -> None:
         num_rates, num_classes, _ = self.weights.shape
         images = self._scratch.array("images", (len(features), self.weights.shape[2]))
         images[:, :-1] = features

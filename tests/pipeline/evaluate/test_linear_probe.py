@@ -38,11 +38,18 @@ def train_one_by_one(features, labels, config, num_classes):
     return trained
 
 
-@pytest.mark.parametrize("logit_bytes", [1, 2 * 4 * 4 * 64, 2**20])  # of one rate, of two, of all three
+def by_numpy(monkeypatch, logit_bytes):
+    """Let NumPy take the steps; 0: what is compiled takes them, where anything can be compiled."""
+    if logit_bytes:
+        monkeypatch.setattr(module, "compiled_step", lambda label_axes: None)
+        monkeypatch.setattr(module, "LOGIT_BYTES", logit_bytes)
+
+
+@pytest.mark.parametrize("logit_bytes", [0, 1, 2 * 4 * 4 * 64, 2**20])  # of one rate, of two, of all three
 @pytest.mark.parametrize("batch_size", [64, 1024])
 @pytest.mark.parametrize("num_classes", [2, 4])
 def test_equals_a_loop_over_rates_in_float64(batch_size, num_classes, logit_bytes, monkeypatch):
-    monkeypatch.setattr(module, "LOGIT_BYTES", logit_bytes)
+    by_numpy(monkeypatch, logit_bytes)
     rng = np.random.default_rng(7)
     features = rng.standard_normal((150, 12)).astype(np.float32)
     labels = rng.integers(0, num_classes, 150)
@@ -55,10 +62,10 @@ def test_equals_a_loop_over_rates_in_float64(batch_size, num_classes, logit_byte
         np.testing.assert_array_equal(predict(sweep, features)[:, rate], expected)
 
 
-@pytest.mark.parametrize("num_bytes", [4 * 150 * 4, 2**28])
-def test_label_sets_equal_a_loop_over_rates_in_float64(num_bytes, monkeypatch):
-    monkeypatch.setattr(module, "SCORE_BYTES", num_bytes)  # one rate at once, and all of them
-    monkeypatch.setattr(module, "LOGIT_BYTES", num_bytes)  # two rates, and all
+@pytest.mark.parametrize("logit_bytes", [0, 4 * 150 * 4, 2**28])  # of two rates, of all
+def test_label_sets_equal_a_loop_over_rates_in_float64(logit_bytes, monkeypatch):
+    monkeypatch.setattr(module, "SCORE_BYTES", logit_bytes)  # one rate at once, and all of them
+    by_numpy(monkeypatch, logit_bytes)
     rng = np.random.default_rng(7)
     features = rng.standard_normal((150, 12)).astype(np.float32)
     labels = (rng.random((150, 4)) < [0.5, 0.2, 0.9, 0.0]).astype(np.int8)
@@ -82,7 +89,9 @@ def test_labels_that_are_neither_0_nor_1_are_refused():
         )
 
 
-def test_of_one_class_there_is_nothing_to_learn():
+@pytest.mark.parametrize("logit_bytes", [0, 2**20])
+def test_of_one_class_there_is_nothing_to_learn(logit_bytes, monkeypatch):
+    by_numpy(monkeypatch, logit_bytes)
     features = np.random.default_rng(0).standard_normal((20, 3)).astype(np.float32)
     rates = {"config": LinearConfig(epochs=2, base_lrs=(0.1, 1.0)), "num_classes": 1}
     sweep = train_sweep(features, np.zeros(20, np.int64), **rates, rng=np.random.default_rng(5))
@@ -106,7 +115,9 @@ def test_a_separable_problem_is_solved():
     assert epochs == list(range(1, 21))
 
 
-def test_a_rate_that_diverges_is_marked_and_changes_no_other():
+@pytest.mark.parametrize("logit_bytes", [0, 2**20])
+def test_a_rate_that_diverges_is_marked_and_changes_no_other(logit_bytes, monkeypatch):
+    by_numpy(monkeypatch, logit_bytes)
     rng = np.random.default_rng(0)
     features = (1e4 * rng.standard_normal((200, 6))).astype(np.float32)
     labels = rng.integers(0, 3, 200)
@@ -157,7 +168,9 @@ class KeptInMemory:
             self.held = {name: array.copy() for name, array in state.items()}
 
 
-def test_a_sweep_goes_on_from_its_state_bit_for_bit():
+@pytest.mark.parametrize("logit_bytes", [0, 2**20])
+def test_a_sweep_goes_on_from_its_state_bit_for_bit(logit_bytes, monkeypatch):
+    by_numpy(monkeypatch, logit_bytes)
     rng = np.random.default_rng(3)
     features, labels = rng.standard_normal((90, 5)).astype(np.float32), rng.integers(0, 3, 90)
     config, kept = LinearConfig(epochs=4, batch_size=40, base_lrs=(0.1, 3.0)), KeptInMemory(batch=5)
