@@ -30,7 +30,7 @@ from pipeline.kernels.precision import current_precision, use_precision
 from pipeline.kernels.prototype_loss import prototype_cross_entropy
 from pipeline.kernels.relu_layers import relu_layers
 from pipeline.kernels.resample import resample, stack_resampled
-from pipeline.kernels.rows import gather_rows
+from pipeline.kernels.rows import gather_rows, rows_after
 from pipeline.kernels.selection import current, note, on_device, use
 from pipeline.kernels.self_attention import attention
 from pipeline.kernels.tokens import tokens
@@ -71,6 +71,7 @@ __all__ = [
     "prototype_cross_entropy",
     "relu_layers",
     "resample",
+    "rows_after",
     "scale_channels",
     "soft_cross_entropy",
     "stack_resampled",

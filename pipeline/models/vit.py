@@ -136,7 +136,7 @@ class VisionTransformer(nn.Module):
         feature_map = None
         if with_map:
             x = self.blocks[last](x, scales[last])
-            feature_map = x[:, self.num_before :].reshape(batch, *grid, dim)
+            feature_map = kernels.rows_after(x, self.num_before).reshape(batch, *grid, dim)
             tokens = kernels.gather_rows(x.reshape(-1, dim), rows)
         else:
             tokens = self.blocks[last].of_rows(x, rows, scales[last])

@@ -7,6 +7,7 @@ from itertools import chain
 
 from pipeline.runtime.core_bindings import shortened
 from pipeline.runtime.core_sources import Source
+from pipeline.runtime.core_waiting import with_short_pauses
 
 # Never joined: they define macros that others would see, need macros before the first header, have a name
 # that others have too, or are large.
@@ -65,7 +66,8 @@ def joined_text(sources: Iterable[Source]) -> str:
     for index, (source, text) in enumerate(texts.items()):
         shared = sorted(name for name in names[source] if num_uses[name] > 1)
         lines += [f"#define {name} {name}_{index}" for name in shared]
-        lines.append(shortened(text, source.path) if source.is_binding else f'#include "{source.path}"')
+        edited = shortened(text, source.path) if source.is_binding else with_short_pauses(text, source.path)
+        lines.append(edited or f'#include "{source.path}"')
         lines += [f"#undef {name}" for name in shared]
     return "\n".join(lines) + "\n"
 

@@ -8,6 +8,7 @@ _BINDINGS = "gen"  # name of the folder of Python's side of the core's functions
 # Folders of sources for which no step waits: passes over a new operator, profiling. They take a third less
 # time to compile at -O1. At -O0 no precompiled header serves, as it was made with optimisation.
 _LIGHT = {"opt", "profiler"}
+WAITING = "parallel_compiler.cc"  # waits for the compilers of operators
 _ZIP = "miniz.cc"  # a reader of zip files that nothing here calls
 # What nothing here calls has an empty source in its place: Jittor's tests of itself, an example of oneDNN.
 # Others refer to these names; the example reports that it failed.
@@ -34,6 +35,11 @@ class Source:
     def is_binding(self) -> bool:
         """Whether it is generated, and makes functions known to Python."""
         return self.path.parent.name == _BINDINGS
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether its text is changed before it is compiled."""
+        return self.is_binding or self.path.name == WAITING
 
     @property
     def stand_in(self) -> str | None:

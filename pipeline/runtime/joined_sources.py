@@ -127,7 +127,7 @@ class CoreCompiler:
     def _compile(self, part: list[Source]) -> list[Path]:
         """Compile a part, and return its objects."""
         first = part[0]
-        if len(part) > 1 or first.is_binding:
+        if len(part) > 1 or first.is_edited:
             path = self._folder / f"joined-from-{first.path.name}"
             path.write_text(joined_text(part))
             try:

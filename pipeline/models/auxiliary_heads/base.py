@@ -80,7 +80,12 @@ def auxiliary_head(config: AuxiliaryHeadConfig, feature_map: FeatureMap) -> Auxi
 
 def mean_over_map(x: jt.Var) -> jt.Var:
     """(B, h, w, D) -> (B, D)."""
-    return kernels.mean_positions(x.reshape(x.shape[0], -1, x.shape[-1]))
+    return kernels.mean_positions(positions(x))
+
+
+def positions(x: jt.Var) -> jt.Var:
+    """(B, h, w, D) -> (B, h w, D)."""
+    return x.reshape(x.shape[0], -1, x.shape[-1])
 
 
 def joined(x: jt.Var, branch: jt.Var, *, shortcut: bool, path_scale: jt.Var | None) -> jt.Var:
@@ -92,4 +97,6 @@ def joined(x: jt.Var, branch: jt.Var, *, shortcut: bool, path_scale: jt.Var | No
     """
     if not shortcut:
         return branch
-    return x + (branch if path_scale is None else branch * path_scale.reshape(-1, 1, 1, 1))
+    if path_scale is None:  # as positions, whose sum every training compiles
+        return (positions(x) + positions(branch)).reshape(x.shape)
+    return x + branch * path_scale.reshape(-1, 1, 1, 1)

@@ -5,7 +5,7 @@ from jittor import nn
 
 from pipeline import kernels
 from pipeline.config.models import AuxiliaryHeadConfig
-from pipeline.models.auxiliary_heads.base import FeatureMap, PooledBlock, joined, mean_over_map
+from pipeline.models.auxiliary_heads.base import FeatureMap, PooledBlock, joined, positions
 from pipeline.models.layers import LayerNorm, Mlp
 
 
@@ -25,15 +25,18 @@ class ConvNeXtBlock(PooledBlock):
 
     def execute(self, x: jt.Var, path_scale: jt.Var | None = None) -> jt.Var:
         """x (B, h, w, D) -> same shape; path_scale (B,)."""
-        branch = self.mlp(self.conv(x), self.norm)
-        return joined(x, branch, shortcut=self.shortcut, path_scale=path_scale)
+        tokens = positions(x)  # read twice: its gradients are added as other tokens' are
+        branch = self.mlp(self.conv(tokens.reshape(x.shape)), self.norm)
+        return joined(tokens.reshape(x.shape), branch, shortcut=self.shortcut, path_scale=path_scale)
 
     def pooled(self, x: jt.Var, path_scale: jt.Var | None = None) -> jt.Var:
         """x (B, h, w, D), path_scale (B,) -> (B, D); the MLP's second layer sees one vector of each image."""
-        branch = self.mlp.mean(self.conv(x), self.norm)
+        tokens = positions(x)
+        branch = self.mlp.mean(self.conv(tokens.reshape(x.shape)), self.norm)
         if not self.shortcut:
             return branch
-        return mean_over_map(x) + (branch if path_scale is None else branch * path_scale.reshape(-1, 1))
+        scaled = branch if path_scale is None else branch * path_scale.reshape(-1, 1)
+        return kernels.mean_positions(tokens) + scaled
 
 
 class DepthwiseConv(nn.Module):

@@ -14,6 +14,11 @@ def test_gather_rows(kernels, check, jt, rng, num_rows, channels, rows):
     )
 
 
+@pytest.mark.parametrize(("shape", "count"), [((2, 5, 3), 1), ((1, 1, 4), 0), ((3, 17, 6), 5)])
+def test_rows_after(kernels, check, rng, shape, count):
+    check(lambda x: kernels.rows_after(x, count), lambda x: x[:, count:], [rng.normal(size=shape)])
+
+
 def test_a_row_that_does_not_exist(jt):
     from pipeline import kernels
 
@@ -26,3 +31,9 @@ def test_a_row_that_does_not_exist(jt):
 def test_what_does_not_fit(kernels, jt):
     with pytest.raises(ValueError, match="gather_rows: "):
         kernels.gather_rows(jt.ones((5, 2)), jt.ones(3))
+
+
+@pytest.mark.parametrize(("shape", "count"), [((5, 2), 1), ((2, 5, 3), 5), ((2, 5, 3), -1), ((0, 5, 3), 1)])
+def test_rows_after_that_are_not_there(kernels, jt, shape, count):
+    with pytest.raises(ValueError, match="rows_after: x"):
+        kernels.rows_after(jt.zeros(shape), count)
