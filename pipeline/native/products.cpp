@@ -200,6 +200,10 @@ std::vector<float> memory_for(size_t length) {
     return found;
 }
 
+// Of a transposed right factor: each of oneDNN's threads copies all of what it gets, 8 MiB of 8192 prototypes. In parts of
+// 2 MiB, or 512 columns, 64 and 128 rows took as long, and the numbers are the same.
+long columns_at_once(long inner) { return std::max(512L, (1L << 19) / inner / 64 * 64); }
+
 // to (columns, rows) = from^T, by all threads
 void transpose_whole(long rows, long columns, const float* from, float* to) {
     constexpr long kRows = 2 * hssl::kSide;  // of a part: what it writes to a column is one line of the cache
@@ -230,7 +234,11 @@ void hssl::multiply_exact(char transpose_a, char transpose_b, long rows, long co
         return multiply_strips(transpose_b == 'T', rows, columns, inner, a, b, c, add);
     const long stride_a = transpose_a == 'T' ? rows : inner, stride_b = transpose_b == 'T' ? inner : columns;
     const float kept = add ? 1.f : 0.f;
-    check(dnnl_sgemm(transpose_a, transpose_b, rows, columns, inner, 1.f, a, stride_a, b, stride_b, kept, c, columns));
+    const bool copied = transpose_b == 'T' && num_threads() == 1;
+    const long part = copied ? columns_at_once(inner) : columns;
+    for (long first = 0; first < columns; first += part)
+        check(dnnl_sgemm(transpose_a, transpose_b, rows, std::min(part, columns - first), inner, 1.f, a, stride_a,
+                         copied ? b + first * inner : b, stride_b, kept, c + first, columns));
 }
 
 void hssl::LayerWeight::set(long rows, long out, long in, const float* weight) {
