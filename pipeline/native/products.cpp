@@ -200,8 +200,8 @@ std::vector<float> memory_for(size_t length) {
     return found;
 }
 
-// Of a transposed right factor: each of oneDNN's threads copies all of what it gets, 8 MiB of 8192 prototypes. In parts of
-// 2 MiB, or 512 columns, 64 and 128 rows took as long, and the numbers are the same.
+// Of a transposed right factor: oneDNN copies in each thread all that it gets, 8 MiB of 8192 prototypes. In parts of
+// 2 MiB, or 512 columns, 64 and 128 rows took as long, and the numbers were the same.
 long columns_at_once(long inner) { return std::max(512L, (1L << 19) / inner / 64 * 64); }
 
 // to (columns, rows) = from^T, by all threads
