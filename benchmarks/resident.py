@@ -3,6 +3,8 @@
 from contextlib import suppress
 from pathlib import Path
 
+from pipeline.runtime.free_memory import give_back_free_memory
+
 
 def resident_mib(field: str = "VmRSS") -> float:
     """Resident memory in MiB; with "VmHWM" its peak.
@@ -17,6 +19,10 @@ def resident_mib(field: str = "VmRSS") -> float:
 
 
 def reset_peak() -> None:
-    """Reset "VmHWM" to the current memory; if Linux refuses, the old peak is kept."""
+    """Reset "VmHWM" to the memory in use; if Linux refuses, the old peak is kept.
+
+    What was freed goes back to the system first, else it would count in the new peak.
+    """
+    give_back_free_memory()
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")

@@ -29,7 +29,7 @@ struct Layers {
 void forward(const Sizes& s, double eps, const float* x, const float* path_scales, const Weights& w, float* y,
              const Kept& kept) {
     const long c = s.channels, h = s.hidden, all_rows = s.images * s.tokens;
-    static Layers layers;  // kept between calls; every call ends before the next one
+    Layers layers;
     layers.qkv.set(all_rows, 3 * c, c, w.qkv_weight);
     layers.out.set(all_rows, c, c, w.out_weight);
     layers.mlp.set(all_rows, s.mlp(), w.mlp());

@@ -10,13 +10,12 @@ using hssl::multiply;
 
 namespace {
 
-hssl::LayerWeight layer;  // kept between calls; every call ends before the next one
-
 // Calls visit(rows, first row, product (rows, out_dim) of x and weight): each thread with rows of its own, unless factors
 // are rounded: then the weight would be rounded for each chunk.
 template <class Visit>
 void each_product(long rows, long out_dim, long in_dim, const float* x, const float* weight, float* y, Visit visit) {
     const bool rounds = hssl::factors_are_rounded();
+    hssl::LayerWeight layer;
     if (!rounds) layer.set(rows, out_dim, in_dim, weight);
     hssl::each_chunk(rows, 1, rounds ? 0 : hssl::threads_for(rows, 1), [&](int, long first, long count) {
         const float* in = x + first * in_dim;

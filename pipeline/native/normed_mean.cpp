@@ -69,7 +69,7 @@ void hssl_normed_gelu_mean(long images, long positions, long in_dim, long out_di
                            const float* norm_weight, const float* norm_bias, const float* weight, const float* bias,
                            float* mean, float* moments, float* z) {
     const Sizes s{images, positions, in_dim, out_dim};
-    static hssl::LayerWeight layer;
+    hssl::LayerWeight layer;
     layer.set(images * positions, out_dim, in_dim, weight);
     hssl::each_chunk(images, positions, hssl::threads_for(images, positions), [&](int, long image, long count) {
         const long rows = count * s.positions, first = image * s.positions;

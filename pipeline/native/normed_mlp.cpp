@@ -66,7 +66,7 @@ void hssl_normed_mlp(long rows, long in_dim, long hidden_dim, long out_dim, doub
                      const float* contract, const float* contract_bias, float* y, float* moments, float* z) {
     const MlpSizes s{in_dim, hidden_dim, out_dim};
     const MlpWeights w{norm_weight, norm_bias, expand, expand_bias, contract, contract_bias};
-    static hssl::MlpLayers layers;  // kept between calls; every call ends before the next one
+    hssl::MlpLayers layers;
     layers.set(rows, s, w);
     hssl::each_chunk(rows, 1, hssl::threads_for(rows, 1), [&](int, long first, long count) {
         Arena arena(count * (s.in + 2 * s.hidden + 2));

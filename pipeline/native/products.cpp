@@ -9,6 +9,7 @@
 #include <map>
 #include <stdexcept>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "strips.h"
@@ -182,7 +183,26 @@ constexpr long kWorthTransposing = 256;
 #else
 constexpr long kWorthTransposing = 1L << 62;
 #endif
-constexpr long kLargestTransposed = 1L << 22;  // 16 MiB: of 65536 prototypes there is no second copy
+// Of 2048 x 2048, 16 MiB, it does not gain: one thread took 79 and 267 ms for 800 and 3136 rows, without it 71 and 273.
+constexpr long kLargestTransposed = 3L << 20;
+
+// Memory of transposed weights between calls, for whichever layer is multiplied next: one for each would add up.
+std::vector<std::vector<float>> spare;
+
+// The smallest spare memory for so many floats, or new one.
+std::vector<float> memory_for(size_t length) {
+    auto best = spare.end();
+    for (auto memory = spare.begin(); memory != spare.end(); memory++)
+        if (memory->size() >= length && (best == spare.end() || memory->size() < best->size())) best = memory;
+    if (best == spare.end()) return std::vector<float>(length);
+    std::vector<float> found = std::move(*best);
+    spare.erase(best);
+    return found;
+}
+
+// Of a transposed right factor: oneDNN copies in each thread all that it gets, 8 MiB of 8192 prototypes. In parts of
+// 2 MiB, or 512 columns, 64 and 128 rows took as long, and the numbers were the same.
+long columns_at_once(long inner) { return std::max(512L, (1L << 19) / inner / 64 * 64); }
 
 // to (columns, rows) = from^T, by all threads
 void transpose_whole(long rows, long columns, const float* from, float* to) {
@@ -214,15 +234,24 @@ void hssl::multiply_exact(char transpose_a, char transpose_b, long rows, long co
         return multiply_strips(transpose_b == 'T', rows, columns, inner, a, b, c, add);
     const long stride_a = transpose_a == 'T' ? rows : inner, stride_b = transpose_b == 'T' ? inner : columns;
     const float kept = add ? 1.f : 0.f;
-    check(dnnl_sgemm(transpose_a, transpose_b, rows, columns, inner, 1.f, a, stride_a, b, stride_b, kept, c, columns));
+    const bool copied = transpose_b == 'T' && num_threads() == 1;
+    const long part = copied ? columns_at_once(inner) : columns;
+    for (long first = 0; first < columns; first += part)
+        check(dnnl_sgemm(transpose_a, transpose_b, rows, std::min(part, columns - first), inner, 1.f, a, stride_a,
+                         copied ? b + first * inner : b, stride_b, kept, c + first, columns));
 }
 
 void hssl::LayerWeight::set(long rows, long out, long in, const float* weight) {
     out_ = out;
     in_ = in;
     weight_ = weight;
-    transposed_.resize(rows < kWorthTransposing || out * in > kLargestTransposed ? 0 : out * in);
-    if (!transposed_.empty()) transpose_whole(out, in, weight, transposed_.data());
+    if (rows < kWorthTransposing || out * in > kLargestTransposed) return;
+    transposed_ = memory_for(out * in);
+    transpose_whole(out, in, weight, transposed_.data());
+}
+
+hssl::LayerWeight::~LayerWeight() {
+    if (!transposed_.empty()) spare.push_back(std::move(transposed_));
 }
 
 void hssl::LayerWeight::multiply(long rows, const float* x, float* y) const {

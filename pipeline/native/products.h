@@ -23,11 +23,15 @@ void multiply_exact(char transpose_a, char transpose_b, long rows, long columns,
 void multiply_rounded(char transpose_a, char transpose_b, long rows, long columns, long inner, const Rounded* a,
                       const Rounded* b, float* c, bool add);
 
-// A linear layer's weight as the right factor of many products in float32. One for each layer and caller, kept between
-// calls.
+// A linear layer's weight as the right factor of many products in float32, for one call of a kernel. Made, set and
+// destroyed by one thread at a time, outside of parallel regions.
 class LayerWeight {
   public:
-    // weight (out, in), for products with so many rows in all. One thread at a time, outside of parallel regions.
+    LayerWeight() = default;
+    LayerWeight(const LayerWeight&) = delete;
+    ~LayerWeight();
+
+    // weight (out, in), for products with so many rows in all.
     void set(long rows, long out, long in, const float* weight);
 
     // y (rows, out) = x (rows, in) weight^T. By any thread.
@@ -36,7 +40,7 @@ class LayerWeight {
   private:
     long out_ = 0, in_ = 0;
     const float* weight_ = nullptr;
-    std::vector<float> transposed_;  // empty: weight_ is used as it is
+    std::vector<float> transposed_;  // at least as long as the weight, or empty: weight_ is used as it is
 };
 
 // A right factor of many products: rounded, and in the order in which oneDNN reads it fastest.

@@ -26,6 +26,7 @@ from pipeline.pretrain.methods.method import MethodInput, MethodState, Networks,
 from pipeline.pretrain.outputs import MethodOutput, TeacherOutput
 from pipeline.ranks.exchange import SINGLE_PROCESS, Ranks
 from pipeline.ranks.whole_batch import shared_among
+from pipeline.runtime.free_memory import give_back_free_memory
 from pipeline.training.gradient_watch import GradientWatch
 from pipeline.training.losses import Losses, mean, mean_losses
 from pipeline.training.microbatches import accumulated_gradients
@@ -98,6 +99,8 @@ def train_step(
     Raises:
         GradientsDiffer: they differ from those of plain operators.
     """
+    # Between steps, when least is in use: 0.2 ms after one of `quickstart`, 1.4 ms after one of ViT-S/16.
+    give_back_free_memory()
     method, count = method_of(config), config.schedule.accumulation_steps
     student = dict(state.student.named_parameters())
     drop_path = draw_drop_path(config, batch, state.step, ranks)

@@ -233,12 +233,23 @@ def _import_jittor(folder: Path, cuda: CudaSetup | None, *, with_cudnn: bool) ->
         ssl._create_default_https_context = https_context
         _restore(handlers)
     jittor.flags.use_cuda = int(cuda is not None)
+    _compile_on_few_threads(jittor)
     if cuda is not None:
         after_import.tune(jittor)
         if with_cudnn:
             cudnn.load(jittor, cuda.toolkit.libraries)
     else:
         _reserve_memory(jittor)
+
+
+def _compile_on_few_threads(jittor: ModuleType) -> None:
+    """Compile operators on one thread more than there are cores.
+
+    Jittor starts one for every 3 GiB of memory, up to 16. Each keeps 2 MiB, also where everything is compiled
+    and it has only loaded.
+    """
+    threads = len(os.sched_getaffinity(0)) + 1
+    jittor.flags.use_parallel_op_compiler = min(jittor.flags.use_parallel_op_compiler, threads)
 
 
 def _reserve_memory(jittor: ModuleType) -> None:

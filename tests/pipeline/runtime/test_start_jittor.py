@@ -157,6 +157,20 @@ print(start, resident_mib())
     assert end - start < 250
 
 
+def test_operators_are_compiled_by_one_thread_more_than_there_are_cores(warm):
+    code = """
+import os
+os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+from pipeline.runtime.start_jittor import start
+start("cpu", 1)
+import jittor
+threads = len(os.listdir("/proc/self/task"))
+(jittor.ones(3) + jittor.ones(3)).numpy()
+print(len(os.listdir("/proc/self/task")) - threads)
+"""
+    assert int(succeeds(code).split()[-1]) == 2
+
+
 def test_an_early_import_is_refused():
     done = python("import sys\nsys.modules['jittor'] = sys\n" + START)
     assert done.returncode == 1
