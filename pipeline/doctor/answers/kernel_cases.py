@@ -231,6 +231,7 @@ def cases(rng: np.random.Generator) -> dict[str, KernelCase]:
             references.resample(*axes),
             [normal(2, 3, 5, 7)],
         ),
+        "rows_after": KernelCase(lambda x: kernels.rows_after(x, 2), lambda x: x[:, 2:], [normal(3, 7, 33)]),
         "soft_cross_entropy": KernelCase(
             lambda x: kernels.soft_cross_entropy(x, of(probs), *map(of, pairs), of(weights), 0.1),
             references.soft_cross_entropy(probs.astype(np.float64), *pairs, weights.astype(np.float64), 0.1),
