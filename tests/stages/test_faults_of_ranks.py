@@ -149,8 +149,9 @@ def test_a_rank_that_is_lost_ends_the_stage_and_the_next_run_goes_on(stage, inpu
     assert "signal 9" in printed
     printed = made.disturbed(lambda rank: os.kill(rank, signal.SIGSTOP), rank_silence_minutes=SILENCE_MINUTES)
     assert f"rank 1 did not go on for {SILENCE_MINUTES} minutes, and others wait for it: ended" in printed
-    # Once it trains it may need no more than it has.
-    printed = made.disturbed(no_more_memory, starting=True)
+    # Once it trains it may need no more than it has. Without memory it fails; or it stands still, as was seen
+    # once: by its source, Jittor waits for a thread that compiles also where that has ended by an error.
+    printed = made.disturbed(no_more_memory, starting=True, rank_silence_minutes=SILENCE_MINUTES)
     assert "rank 1" in printed
     assert made.num_logged < NUM_STEPS
     assert made.started().wait(LIMIT_SECONDS) == 0, made.log
