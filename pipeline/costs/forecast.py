@@ -45,7 +45,8 @@ NEIGHBOUR_SECONDS = 4e-8  # k-NN, per query and image of the bank, without the m
 SMALL_IMAGE_SECONDS = 2e-4  # `duplicates`: to make the thumbnail of an image of 32 to 96 px
 SMALL_PIXELS = 256  # of a thumbnail
 LABEL_MAP_SECONDS = 3e-4  # `position`: to read and count a label map of 64 x 64 px
-SWEEP_SHARE = 0.3  # share of the rate of matrix products that the sweep of the linear probe reaches
+# Share of the rate of matrix products that the sweep of the linear probe reaches.
+SWEEP_SHARE = 0.9
 ITERATION_SECONDS = 4e-4  # an iteration of logistic regression, however small
 ITERATION_PRODUCT_SECONDS = 2.6e-10  # and in addition for each image x channel x class
 ITERATIONS_SHARE = 0.1  # of the iterations that the regressions may use: the share that they do use
