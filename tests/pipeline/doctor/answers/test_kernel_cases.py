@@ -103,7 +103,7 @@ BREAKS = [
 # Kernels that call another's, some of them in their plain twin alone.
 BUILT_ON = {
     "convolution": {"biased_conv", "conv_known_norm_relu", "conv_norm_relu"},
-    "gather_rows": {"class_products", "transformer_block_rows"},
+    "gather_rows": {"class_products", "rows_after", "transformer_block_rows"},
     "soft_cross_entropy": {"prototype_cross_entropy"},
 }
 
