@@ -234,11 +234,10 @@ void hssl::multiply_exact(char transpose_a, char transpose_b, long rows, long co
         return multiply_strips(transpose_b == 'T', rows, columns, inner, a, b, c, add);
     const long stride_a = transpose_a == 'T' ? rows : inner, stride_b = transpose_b == 'T' ? inner : columns;
     const float kept = add ? 1.f : 0.f;
-    const bool copied = transpose_b == 'T' && num_threads() == 1;
-    const long part = copied ? columns_at_once(inner) : columns;
+    const long part = transpose_b == 'T' && num_threads() == 1 ? columns_at_once(inner) : columns;
     for (long first = 0; first < columns; first += part)
         check(dnnl_sgemm(transpose_a, transpose_b, rows, std::min(part, columns - first), inner, 1.f, a, stride_a,
-                         copied ? b + first * inner : b, stride_b, kept, c + first, columns));
+                         b + first * inner, stride_b, kept, c + first, columns));
 }
 
 void hssl::LayerWeight::set(long rows, long out, long in, const float* weight) {

@@ -3,7 +3,7 @@
 import jittor as jt
 
 from pipeline.config.models import AuxiliaryHeadConfig
-from pipeline.models.auxiliary_heads.base import FeatureMap
+from pipeline.models.auxiliary_heads.base import FeatureMap, positions
 from pipeline.models.auxiliary_heads.two_branch import TwoBranchBlock
 from pipeline.models.layers import LayerNorm, Mlp
 from pipeline.models.vit import Attention
@@ -36,4 +36,4 @@ class MapAttention(Attention):
 
     def execute(self, x: jt.Var) -> jt.Var:
         """x (B, h, w, D) -> same shape."""
-        return super().execute(x.reshape(x.shape[0], -1, x.shape[-1])).reshape(x.shape)
+        return super().execute(positions(x)).reshape(x.shape)
